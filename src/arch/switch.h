@@ -1,0 +1,34 @@
+/* switch.h - the one place where the processor changes stacks.
+ *
+ * Owns:     nothing; a suspended context is what it left on its own stack.
+ * Promises: callee-saved registers and the stack survive; signal mask, rounding
+ *           mode and errno are not touched, they belong to the thread.
+ * Never:    calls the kernel (but for ucontext.c, the portable fallback).
+ *
+ * One of x86_64.S, aarch64.S and ucontext.c is built. `save` and `to` of one
+ * call must be of different contexts. A saved stack pointer is good for one
+ * resumption.
+ */
+#ifndef ROOST_ARCH_SWITCH_H
+#define ROOST_ARCH_SWITCH_H
+
+#define ROOST__HIDDEN __attribute__((visibility("hidden")))
+
+/* Saves the callee-saved registers on the running stack, stores the stack
+ * pointer in *save and goes on with the context whose saved stack pointer is
+ * `to`. */
+ROOST__HIDDEN void roost__switch(void **save, void *to);
+
+/* The same, but begins a fresh context on the stack that ends at `top` (16-byte
+ * aligned): calls entry(arg) there. When entry returns, the fresh context is
+ * over for ever, and the context whose saved stack pointer it returned goes on.
+ *
+ * `parent_sp` (not NULL; may be `save`) is where the spawner's saved stack
+ * pointer is kept: unwinders (gdb, backtrace()) continue there, so it must stay
+ * readable, and the spawner suspended, for as long as this context runs. A C++
+ * exception does not continue: it ends in std::terminate(). */
+ROOST__HIDDEN void roost__switch_fresh(void **save, void *top,
+                                       void *(*entry)(void *), void *arg,
+                                       void **parent_sp);
+
+#endif

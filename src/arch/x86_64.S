@@ -1,0 +1,115 @@
+/* x86_64.S - stack switching for the System V ABI of x86_64.
+ *
+ * A suspended context is seven words, and its saved stack pointer is where the
+ * first of them lies:
+ *
+ *     sp ->  r15  r14  r13  r12  rbx  rbp  return address  | CFA
+ *             +0   +8  +16  +24  +32  +40       +48        | +56
+ *
+ * Both ways out end in `ret`, the partner of the `call` that led in, so that
+ * the processor's return predictor stays in step. A `jmp` was 7 ns slower.
+ *
+ * A fresh stack begins with two words:
+ *
+ *     top - 8    parent_sp, read by the CFI expression below
+ *     top - 16   nothing, keeps the stack aligned
+ */
+    .macro  function name
+    .p2align 4
+    .hidden \name
+    .type   \name, @function
+\name:
+    .cfi_startproc
+    .endm
+
+    .macro  end name
+    .cfi_endproc
+    .size   \name, . - \name
+    .endm
+
+    .macro  save_registers
+    .irp    reg, rbp, rbx, r12, r13, r14, r15
+    pushq   %\reg                       /* the six that a callee must save */
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset \reg, 0
+    .endr
+    .endm
+
+    .macro  load_registers_and_return
+    .irp    reg, r15, r14, r13, r12, rbx, rbp
+    popq    %\reg                       /* those of the other context */
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore \reg
+    .endr
+    ret                                 /* to where that context called us */
+    .endm
+
+    .text
+    .globl  roost__switch, roost__switch_fresh
+
+/* void roost__switch(void **save [rdi], void *to [rsi]) */
+function roost__switch
+    endbr64                             /* may be called through a pointer */
+    save_registers
+    movq    %rsp, (%rdi)                /* *save = this context */
+    movq    %rsi, %rsp                  /* same layout there: same CFI */
+    load_registers_and_return
+end roost__switch
+
+/* void roost__switch_fresh(void **save [rdi], void *top [rsi],
+ *     void *(*entry)(void *) [rdx], void *arg [rcx], void **parent_sp [r8]) */
+function roost__switch_fresh
+    endbr64                             /* may be called through a pointer */
+    save_registers
+    movq    %rsp, (%rdi)                /* *save = this context */
+    movq    (%r8), %rax                 /* the spawner, suspended by now ... */
+    movq    40(%rax), %rbp              /* ... its rbp, for `perf -g` */
+    movq    %r8, -8(%rsi)               /* parent_sp, for the CFI below */
+    leaq    -16(%rsi), %rsp             /* now on the fresh stack; falls on */
+end roost__switch_fresh
+
+/* The outermost function of every fresh stack. The frame outside it is the
+ * spawner's, wherever the spawner is suspended now: CFA = **(rsp + 8) + 56.
+ *
+ * It passes for a signal frame since gdb stops at a normal frame whose caller
+ * has a lower stack ("previous frame inner to this frame"), and stacks lie in
+ * any order. A debugger looks up the exact return address of a signal frame,
+ * libgcc the byte before it: both lie inside, in one row of the table. */
+    .type   roost__switch_base, @function
+roost__switch_base:
+    .cfi_startproc
+    .cfi_signal_frame
+    .cfi_personality 0x1b, roost__switch_stop   /* pc-relative, 4 bytes */
+    /* DW_CFA_def_cfa_expression, 6 bytes: DW_OP_breg7(rsp) 8, DW_OP_deref,
+     * DW_OP_deref, DW_OP_plus_uconst 56 */
+    .cfi_escape 0x0f, 6, 0x77, 8, 0x06, 0x06, 0x23, 56
+    .cfi_offset rbp, -16
+    .cfi_offset rbx, -24
+    .cfi_offset r12, -32
+    .cfi_offset r13, -40
+    .cfi_offset r14, -48
+    .cfi_offset r15, -56
+    movq    %rcx, %rdi                  /* the argument */
+    call    *%rdx                       /* entry(arg), on an aligned stack */
+    movq    %rax, %rsp                  /* this stack is over; go on there */
+    .cfi_def_cfa rsp, 56
+    load_registers_and_return
+end roost__switch_base
+
+/* The personality routine of roost__switch_base. An exception that left a task
+ * would be caught on the stack of its parent, which never called it. */
+function roost__switch_stop
+    endbr64                             /* called through a pointer */
+    movl    $5, %eax                    /* _URC_END_OF_STACK: terminate() */
+    ret                                 /* to the unwinder */
+end roost__switch_stop
+
+/* Indirect branch tracking yes (1); no shadow stack (2), for it would have to
+ * be switched too. */
+    .section .note.gnu.property, "a"
+    .p2align 3
+    .long   4, 16, 5                    /* sizes of name and data; type */
+    .asciz  "GNU"
+    .long   0xc0000002, 4, 1, 0         /* X86_FEATURE_1_AND, size, IBT, pad */
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,245 @@
+/* wheel.c - timers in exact order, cheap to add and to take back.
+ *
+ * Owns:     next, prev, child and where of every timer that is in a wheel.
+ * Promises: timers leave in the order (at, seq), in whatever order they came
+ *           and however late the caller is, so that a run can be replayed.
+ * Never:    allocates, recurses, reads a clock.
+ *
+ * The wheel is Varghese and Lauck's, with the level chosen as in William
+ * Ahern's timeout.c and in tokio. What differs: a slot whose turn has come is
+ * spread over lower levels or the heap, never fired whole.
+ *
+ * A position that moves without reaching the first occupied slot changes no
+ * timer's highest differing digit: no timer moves, and the move is one store.
+ */
+#include "base/wheel.h"
+
+#include "base/misuse.h"
+
+enum { TICK_BITS = 14, DIGIT_BITS = 6 };
+enum { UNARMED, NEAR, SLOTS }; /* `where`; SLOTS + n is level n */
+
+#define SIGN_BIT (UINT64_C(1) << 63)
+
+/* Without its sign bit flipped a negative instant would be the latest. */
+static uint64_t tick_of(roost_time at)
+{
+    return ((uint64_t)at ^ SIGN_BIT) >> TICK_BITS;
+}
+
+/* Timers in a slot, whose `child` is NULL, and siblings in the heap are linked
+ * alike, with NULL at both ends; but a first child's `prev` is its parent.
+ *
+ *     root
+ *      | child
+ *      a <-> b <-> c
+ */
+static void timer_unlink(struct roost__timer *t, struct roost__timer **first)
+{
+    if (t->prev == NULL)
+        *first = t->next;
+    else if (t->prev->child == t)
+        t->prev->child = t->next;
+    else
+        t->prev->next = t->next;
+    if (t->next != NULL)
+        t->next->prev = t->prev;
+}
+
+/* Leaves the winner's own links as they are: callers meld nodes out of lists
+ * that they are taking apart. */
+static struct roost__timer *heap_meld(struct roost__timer *a,
+                                      struct roost__timer *b)
+{
+    struct roost__timer *top = a, *sub = b;
+
+    if (a == NULL || b == NULL)
+        return a != NULL ? a : b;
+    if (a->at != b->at ? a->at > b->at : a->seq > b->seq) {
+        top = b;
+        sub = a;
+    }
+    sub->prev = top;
+    sub->next = top->child;
+    if (sub->next != NULL)
+        sub->next->prev = sub;
+    top->child = sub;
+    return top;
+}
+
+/* Melds siblings in pairs from left to right, then the pairs from right to
+ * left; one pass alone could cost O(n) every time. */
+static struct roost__timer *heap_meld_siblings(struct roost__timer *first)
+{
+    struct roost__timer *pairs = NULL, *heap = NULL, *pair;
+
+    while ((pair = first) != NULL) {
+        struct roost__timer *second = first->next;
+        first = second != NULL ? second->next : NULL;
+        pair = heap_meld(pair, second);
+        pair->next = pairs;
+        pairs = pair;
+    }
+    while ((pair = pairs) != NULL) {
+        pairs = pair->next;
+        heap = heap_meld(heap, pair);
+    }
+    return heap;
+}
+
+static void near_meld(struct roost__wheel *w, struct roost__timer *heap)
+{
+    w->near = heap_meld(w->near, heap);
+    if (w->near != NULL)
+        w->near->next = w->near->prev = NULL;
+}
+
+/* `where` remembers the level, for the position by which it was chosen may be
+ * gone. The tick's digit there is still the slot. */
+static unsigned level_of(const struct roost__timer *t)
+{
+    return (unsigned)t->where - SLOTS;
+}
+
+static unsigned slot_of(const struct roost__timer *t)
+{
+    return tick_of(t->at) >> level_of(t) * DIGIT_BITS & 63;
+}
+
+static void slot_add(struct roost__wheel *w, struct roost__timer *t)
+{
+    int high = 63 - __builtin_clzll(tick_of(t->at) ^ w->position);
+    struct roost__timer **first;
+
+    t->where = (uint8_t)(SLOTS + high / DIGIT_BITS);
+    first = &w->slots[level_of(t)][slot_of(t)];
+    t->prev = NULL;
+    t->next = *first;
+    if (t->next != NULL)
+        t->next->prev = t;
+    *first = t;
+    w->occupied[level_of(t)] |= UINT64_C(1) << slot_of(t);
+}
+
+static void slot_remove(struct roost__wheel *w, struct roost__timer *t)
+{
+    struct roost__timer **first = &w->slots[level_of(t)][slot_of(t)];
+
+    timer_unlink(t, first);
+    if (*first == NULL)
+        w->occupied[level_of(t)] &= ~(UINT64_C(1) << slot_of(t));
+}
+
+/* Some timer of the first occupied slot, NULL if there is none. */
+static struct roost__timer *slot_first(const struct roost__wheel *w)
+{
+    for (int level = 0; level < ROOST__WHEEL_LEVELS; level++)
+        if (w->occupied[level] != 0)
+            return w->slots[level][__builtin_ctzll(w->occupied[level])];
+    return NULL;
+}
+
+/* The tick at which the slot of `t` begins. */
+static uint64_t slot_start(const struct roost__timer *t)
+{
+    unsigned shift = level_of(t) * DIGIT_BITS;
+
+    return tick_of(t->at) >> shift << shift;
+}
+
+static void wheel_place(struct roost__wheel *w, struct roost__timer *t)
+{
+    t->child = NULL;
+    if (tick_of(t->at) > w->position) {
+        slot_add(w, t);
+    } else {
+        t->where = NEAR;
+        near_meld(w, t);
+    }
+}
+
+/* Opens the first occupied slot if it begins at `limit` or before: moves the
+ * position to the slot's earliest tick, or to `limit` if that comes first, and
+ * places its timers anew. By the earliest tick, not the slot's start, a lone
+ * timer comes down all levels at once. Afterwards the earliest timer is near,
+ * or all timers lie beyond `limit`. */
+static void wheel_open_slot(struct roost__wheel *w, uint64_t limit)
+{
+    struct roost__timer *t = slot_first(w), **first;
+    uint64_t start, earliest = limit;
+
+    if (t == NULL || (start = slot_start(t)) > limit)
+        return;
+    ROOST_ASSERT(start > w->position);
+    first = &w->slots[level_of(t)][slot_of(t)];
+    for (; t != NULL && earliest > start; t = t->next)
+        earliest = tick_of(t->at) < earliest ? tick_of(t->at) : earliest;
+    w->position = earliest;
+    while ((t = *first) != NULL) {
+        slot_remove(w, t);
+        wheel_place(w, t);
+    }
+}
+
+void roost__wheel_init(struct roost__wheel *w, roost_time now)
+{
+    *w = (struct roost__wheel){ .position = tick_of(now) };
+}
+
+void roost__wheel_add(struct roost__wheel *w, struct roost__timer *t)
+{
+    ROOST_ASSERT(!roost__timer_armed(t) && t->at != ROOST_NEVER);
+    wheel_place(w, t);
+    w->count++;
+}
+
+void roost__wheel_remove(struct roost__wheel *w, struct roost__timer *t)
+{
+    ROOST_ASSERT(roost__timer_armed(t) && w->count > 0);
+    if (t->where == NEAR) {
+        timer_unlink(t, &w->near);
+        near_meld(w, heap_meld_siblings(t->child));
+    } else {
+        slot_remove(w, t);
+    }
+    t->where = UNARMED;
+    w->count--;
+}
+
+/* Opens no slot while a timer is near: also after a long sleep the heap holds
+ * one tick's worth of timers at a time. */
+struct roost__timer *roost__wheel_pop_due(struct roost__wheel *w,
+                                          roost_time now)
+{
+    struct roost__timer *t;
+
+    if (w->near == NULL)
+        wheel_open_slot(w, tick_of(now));
+    t = w->near;
+    if (t == NULL && tick_of(now) > w->position)
+        w->position = tick_of(now);
+    if (t == NULL || t->at > now)
+        return NULL;
+    roost__wheel_remove(w, t);
+    return t;
+}
+
+/* A timer alone in its slot is told exactly: an idle program often has just
+ * one, and should sleep through to it, not wake once a level. */
+roost_time roost__wheel_next(struct roost__wheel *w)
+{
+    struct roost__timer *t = w->near != NULL ? w->near : slot_first(w);
+
+    if (t == NULL || t->where <= SLOTS)
+        return roost__wheel_nearest(w);
+    if (t->next == NULL)
+        return t->at;
+    return (roost_time)(slot_start(t) << TICK_BITS ^ SIGN_BIT);
+}
+
+roost_time roost__wheel_nearest(struct roost__wheel *w)
+{
+    if (w->near == NULL)
+        wheel_open_slot(w, UINT64_MAX);
+    return w->near != NULL ? w->near->at : ROOST_NEVER;
+}

@@ -1,0 +1,179 @@
+/* loop.c - the loop underneath: libev, driven one step at a time.
+ *
+ * Owns:     the ev_loop (unless it was given), the one driver timer.
+ * Promises: libev's cached clock is never used to compute an instant; a wait
+ *           may end early, never late by our doing.
+ * Never:    touches ev_set_userdata or the invoke-pending hook; uses the
+ *           default loop, which would reap every child process.
+ */
+#include "core/loop.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <sys/timerfd.h>
+#include <roost/io.h>
+
+#include "base/misuse.h"
+#include "core/sys.h"
+
+/* A day: far deadlines are looked at again, so that a double keeps its digits. */
+#define LONGEST_WAIT ROOST_SEC(86400)
+
+_Static_assert(sizeof(ev_timer) <= sizeof((struct roost__loop *)0)->driver,
+               "room for the driver");
+_Static_assert(sizeof(ev_io) <= sizeof((struct roost__loop_fd *)0)->io,
+               "room for a watcher");
+
+static ev_timer *driver_of(struct roost__loop *l)
+{
+    return (ev_timer *)(void *)l->driver;
+}
+
+static ev_io *timer_io_of(struct roost__loop *l)
+{
+    return (ev_io *)(void *)l->timer_io;
+}
+
+static ev_io *io_of(struct roost__loop_fd *w)
+{
+    return (ev_io *)(void *)w->io;
+}
+
+/* The driver only ends the wait; what is due is looked up by our own clock. */
+static void driver_due(struct ev_loop *ev, ev_timer *w, int events)
+{
+    (void)ev, (void)w, (void)events;
+}
+
+static void timer_fd_due(struct ev_loop *ev, ev_io *w, int events)
+{
+    uint64_t expirations;
+
+    (void)ev, (void)events;
+    roost_ignore((int)roost__sys->read(w->fd, &expirations,
+                                       sizeof expirations));
+}
+
+static void fd_ready(struct ev_loop *ev, ev_io *io, int events)
+{
+    struct roost__loop_fd *w = io->data;
+    int mask = 0;
+
+    (void)ev;
+    if (!(events & EV_ERROR))
+        mask = (events & EV_READ ? ROOST_READ : 0) |
+               (events & EV_WRITE ? ROOST_WRITE : 0);
+    w->ready(w, mask);
+}
+
+static int open_timer_fd(struct roost__loop *l)
+{
+    ev_io *io = timer_io_of(l);
+    int fd = roost__sys->timerfd_create(CLOCK_MONOTONIC,
+                                        TFD_NONBLOCK | TFD_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    l->timer_fd = fd;
+    ev_io_init(io, timer_fd_due, fd, EV_READ);
+    ev_io_start(l->ev, io);
+    ev_unref(l->ev);
+    return 0;
+}
+
+int roost__loop_open(struct roost__loop *l, struct ev_loop *given, bool precise)
+{
+    int r = 0;
+
+    *l = (struct roost__loop){ .ev = given, .own = !given, .timer_fd = -1 };
+    errno = 0;
+    if (!given)
+        l->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOSIGMASK | EVBACKEND_EPOLL);
+    if (!l->ev)
+        return errno ? -errno : -EMFILE;
+    ev_init(driver_of(l), driver_due);
+    if (precise)
+        r = open_timer_fd(l);
+    if (r < 0)
+        roost__loop_close(l);
+    return r;
+}
+
+void roost__loop_close(struct roost__loop *l)
+{
+    ev_timer_stop(l->ev, driver_of(l));
+    if (l->timer_fd >= 0) {
+        ev_ref(l->ev);
+        ev_io_stop(l->ev, timer_io_of(l));
+        roost__sys->close(l->timer_fd);
+    }
+    if (l->own)
+        ev_loop_destroy(l->ev);
+    l->ev = NULL;
+}
+
+void roost__loop_poll(struct roost__loop *l)
+{
+    ev_run(l->ev, EVRUN_NOWAIT);
+}
+
+static void arm_timer_fd(struct roost__loop *l, roost_time delay)
+{
+    struct itimerspec spec = { .it_value = {
+        .tv_sec = (time_t)(delay / ROOST_SEC(1)),
+        .tv_nsec = (long)(delay % ROOST_SEC(1)),
+    } };
+
+    roost__sys->timerfd_settime(l->timer_fd, 0, &spec, NULL);
+}
+
+/* ev_timer counts from libev's idea of now, which is as old as the last poll:
+ * it is brought up to date first. */
+static void arm_driver(struct roost__loop *l, roost_time delay)
+{
+    ev_timer *driver = driver_of(l);
+
+    ev_now_update(l->ev);
+    driver->repeat = (double)delay * 1e-9;
+    ev_timer_again(l->ev, driver);
+}
+
+bool roost__loop_wait(struct roost__loop *l, roost_time delay)
+{
+    if (delay <= 0) {
+        roost__loop_poll(l);
+        return true;
+    }
+    if (delay == ROOST_NEVER)
+        return ev_run(l->ev, EVRUN_ONCE) != 0;
+    if (delay > LONGEST_WAIT)
+        delay = LONGEST_WAIT;
+    if (l->timer_fd >= 0) {
+        arm_timer_fd(l, delay);
+        ev_ref(l->ev);
+        ev_run(l->ev, EVRUN_ONCE);
+        ev_unref(l->ev);
+        return true;
+    }
+    arm_driver(l, delay);
+    ev_run(l->ev, EVRUN_ONCE);
+    ev_timer_stop(l->ev, driver_of(l));
+    return true;
+}
+
+void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w,
+                          int fd, int mask)
+{
+    ev_io *io = io_of(w);
+    int events = (mask & ROOST_READ ? EV_READ : 0) |
+                 (mask & ROOST_WRITE ? EV_WRITE : 0);
+
+    ev_io_init(io, fd_ready, fd, events);
+    io->data = w;
+    ev_io_start(l->ev, io);
+}
+
+void roost__loop_fd_stop(struct roost__loop *l, struct roost__loop_fd *w)
+{
+    ev_io_stop(l->ev, io_of(w));
+}

@@ -1,0 +1,600 @@
+/* nursery.c - a nursery is a set of child tasks and one place to wait for them.
+ *
+ * Owns:     the count of children, the verdict, the cancel scope around them.
+ * Promises: close() returns only when every child's stack is free (N1); the
+ *           first failure in time is the verdict (N2) and cancels the others
+ *           before any is joined (N3); no failure is dropped silently (N4, N5).
+ * Never:    allocates but for a child's stack; touches libev.
+ * Wakes:    the closing task, from the last child's end, through roost_wake.
+ *
+ * State:    OPEN --close or guard--> JOINING --nobody, after a yield--> CLOSED
+ *
+ * The children's base scopes are nodes of the nursery's scope, service children
+ * of a shield in it, so the set itself needs no list:
+ *
+ *     n->scope -- base of child 1 -- base of child 2 -- n->services
+ *                                                         `- base of service 3
+ */
+#include "core/nursery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "core/error.h"
+#include "core/park.h"
+#include "core/scope.h"
+#include "core/task.h"
+
+#define COPY_MAX 4096
+
+/* ---- opening ---- */
+
+static void need_sane(const roost_nursery_options *o, const char *site)
+{
+    ROOST_USAGE(o->policy == ROOST_FAIL_FAST || o->policy == ROOST_ISOLATE,
+                "the nursery opened at %s has the policy %d; it is "
+                "ROOST_FAIL_FAST or ROOST_ISOLATE", roost__place(site),
+                (int)o->policy);
+}
+
+static void open_nursery(roost_nursery *n, const roost_nursery_options *o,
+                         const char *site)
+{
+    roost_time deadline = o && o->deadline ? o->deadline : ROOST_NEVER;
+
+    roost__scope_begin(&n->scope, SCOPE_NURSERY, deadline, site);
+    memset((char *)n + offsetof(roost_nursery, o), 0,
+           sizeof *n - offsetof(roost_nursery, o));
+    if (o) {
+        need_sane(o, site);
+        n->o = *o;
+    }
+}
+
+void roost_nursery_open_at(roost_nursery *n, const char *site)
+{
+    open_nursery(n, NULL, site);
+}
+
+void (roost_nursery_open)(roost_nursery *n)
+{
+    open_nursery(n, NULL, NULL);
+}
+
+void roost_nursery_open_with_at(roost_nursery *n,
+                                const roost_nursery_options *o,
+                                const char *site)
+{
+    open_nursery(n, o, site);
+}
+
+void (roost_nursery_open_with)(roost_nursery *n, const roost_nursery_options *o)
+{
+    open_nursery(n, o, NULL);
+}
+
+/* ---- failing, and being cut ---- */
+
+/* The verdict if it is the first; beside it otherwise (N4). */
+static void fail_nursery(roost_nursery *n, int code, roost_error *e,
+                         const roost_task *by, const char *site)
+{
+    struct roost_rt *rt = n->scope.task->rt;
+
+    if (n->verdict) {
+        roost__error_beside(rt, n->error, e);
+        return;
+    }
+    n->verdict = code;
+    n->error = e;
+    roost__scope_cancel(&n->scope,
+                        &(struct roost__cause){ .kind = CAUSE_FAILURE,
+                                                .code = code,
+                                                .reason = "a failure",
+                                                .site = site,
+                                                .by = by });
+}
+
+/* Somebody ended with the -ECANCELED of a cancellation around him: whose was
+ * it? (N2) */
+static void note_cut(roost_nursery *n)
+{
+    if (n->scope.parent->effective)
+        n->cut_outside = 1;
+    else if (n->scope.cause == CAUSE_DEADLINE)
+        n->cut_deadline = 1;
+    else if (n->scope.cause == CAUSE_HAND)
+        n->cut_by_hand = 1;
+}
+
+int roost__foreign_cancel(roost_task *t, int result)
+{
+    const char *leak = t->leak_site;
+
+    if (result != -ECANCELED || t->base.effective)
+        return result;
+    roost__error_drop(t->rt, t->errors);
+    t->errors = roost__error_new(
+        t, -EPROTO, t->site, "the task returned -ECANCELED although nothing "
+        "around it was cancelled%s%s", leak ? "; a cancelled scope was left "
+        "without leave at " : "", leak ? leak : "");
+    return -EPROTO;
+}
+
+/* A child's result, while the nursery is its owner. */
+static void judge(roost_nursery *n, roost_task *t, int result)
+{
+    roost_error *e;
+
+    if (result >= 0)
+        return;
+    if (result == -ECANCELED) {
+        if (!t->service || n->services.cause != CAUSE_CLOSE)
+            note_cut(n);
+        return;
+    }
+    e = roost__error_take(t, result);
+    if (n->o.policy == ROOST_FAIL_FAST) {
+        fail_nursery(n, result, e, t, t->site);
+        return;
+    }
+    if (n->o.on_error)
+        n->o.on_error(result, e, n->o.on_error_arg);
+    roost__error_drop(t->rt, e);
+}
+
+/* ---- rooms ---- */
+
+static bool has_room(const roost_nursery *n)
+{
+    return !n->o.children_max || n->count + n->promised < n->o.children_max;
+}
+
+static bool nobody(const roost_nursery *n)
+{
+    return n->count == 0 && n->promised == 0;
+}
+
+/* Only service children are left, and have not been told to go. */
+static bool services_are_alone(const roost_nursery *n)
+{
+    return n->has_services && !n->ordinary && !n->promised &&
+           n->services.cause == CAUSE_NONE;
+}
+
+void roost__nursery_changed(roost_nursery *n)
+{
+    roost_wait *w;
+
+    while (n->rooms.first && has_room(n)) {
+        w = roost__lot_take(&n->rooms);
+        w->task->promise = n;
+        n->promised++;
+        roost_wake(w, 0);
+    }
+    if (!n->closer || (!nobody(n) && !services_are_alone(n)))
+        return;
+    w = n->closer;
+    n->closer = NULL;
+    roost_wake(w, 0);
+}
+
+void roost__nursery_pass_room(roost_task *t)
+{
+    roost_nursery *n = t->promise;
+
+    t->promise = NULL;
+    n->promised--;
+    roost__nursery_changed(n);
+}
+
+static void need_open(const roost_nursery *n, const char *call,
+                      const char *site)
+{
+    ROOST_USAGE(!roost__scope_left(&n->scope), "%s at %s: the nursery opened at "
+                "%s was closed at %s; spawn before its close, or open another",
+                call, roost__place(site), roost__place(n->scope.site),
+                roost__place(n->close_site));
+    ROOST_USAGE(roost__scope_open(&n->scope), "%s at %s was given a nursery that "
+                "was never opened", call, roost__place(site));
+    ROOST_USAGE(n->scope.task->rt == roost__rt, "%s at %s: the nursery opened at "
+                "%s belongs to another thread's run", call, roost__place(site),
+                roost__place(n->scope.site));
+}
+
+int roost_nursery_wait_room(roost_nursery *n)
+{
+    roost_task *t = roost__waiter("roost_nursery_wait_room");
+    roost_wait w;
+
+    need_open(n, "roost_nursery_wait_room", NULL);
+    if (t->scope->effective)
+        return -ECANCELED;
+    if (t->promise == n || (has_room(n) && !n->rooms.first))
+        return 0;
+    roost__wait_init(&w, t);
+    roost__lot_append(&n->rooms, &w);
+    return roost__park(&w, "room in a nursery", roost__lot_abort, &n->rooms,
+                       ROOST__PLACE);
+}
+
+/* ---- children ---- */
+
+static void child_home(roost_task *t, int result)
+{
+    roost_nursery *n = t->nursery;
+
+    result = roost__foreign_cancel(t, roost__task_settle(t, result));
+    if (t->promise)
+        roost__nursery_pass_room(t);
+    if (t->start)
+        roost__start_over(t, result);
+    else
+        judge(n, t, result);
+    t->ended = 1;
+    roost__error_drop(t->rt, t->errors);
+    roost__scope_unlink(&t->base);
+    if (t->handle)
+        roost__handle_end(t, result);
+    n->count--;
+    if (!t->service || t->start)
+        n->ordinary--;
+    roost__nursery_changed(n);
+}
+
+static void link_services(roost_nursery *n)
+{
+    if (n->has_services)
+        return;
+    n->has_services = 1;
+    roost__scope_init(&n->services, n->scope.task, &n->scope, SCOPE_SERVICES,
+                      n->scope.site);
+    roost__scope_link(&n->services, &n->scope);
+    n->services.effective = n->scope.effective && n->scope.task->rt->pierced;
+    n->services.used_up = n->services.effective;
+}
+
+/* Uses the room promised to the spawner, or one that is there. */
+static bool take_room(roost_nursery *n, roost_task *spawner)
+{
+    if (spawner->promise == n) {
+        spawner->promise = NULL;
+        n->promised--;
+        return true;
+    }
+    return has_room(n);
+}
+
+static size_t stack_wish(const struct roost__spawn *s)
+{
+    size_t wish = s->o ? s->o->stack_bytes : 0;
+
+    return wish ? wish : s->n->o.stack_bytes;
+}
+
+int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
+{
+    static const roost_spawn_options none;
+    const roost_spawn_options *o = s->o ? s->o : &none;
+    roost_nursery *n = s->n;
+    roost_task *spawner = roost__self(), *t;
+    size_t wish = stack_wish(s);
+    int class_index;
+
+    ROOST_USAGE(spawner, "%s at %s is outside a task; spawn from a function "
+                "started by roost_run", s->call, roost__place(s->site));
+    need_open(n, s->call, s->site);
+    roost__handle_set(s, NULL);
+    class_index = wish ? roost__stack_class(wish) : spawner->rt->default_class;
+    if (class_index < 0)
+        return class_index;
+    if (o->copy_bytes > COPY_MAX)
+        return -E2BIG;
+    if (!take_room(n, spawner))
+        return -EAGAIN;
+    if (o->service)
+        link_services(n);
+    t = roost__task_new(spawner->rt, &(struct roost__birth){
+        .fn = s->fn, .arg = s->arg, .copy_bytes = o->copy_bytes,
+        .stack_class = class_index, .home = child_home,
+        .scope = s->start ? spawner->scope
+                          : o->service ? &n->services : &n->scope,
+        .parent = n->scope.task, .name = o->name, .site = s->site });
+    if (!t) {
+        roost__nursery_changed(n);
+        return -ENOMEM;
+    }
+    t->nursery = n;
+    t->service = o->service;
+    t->start = s->start;
+    roost__handle_set(s, t);
+    n->count++;
+    if (!o->service || s->start)
+        n->ordinary++;
+    *ret_child = t;
+    return 0;
+}
+
+/* A spawn that failed is the nursery's failure (N11). */
+static int spawn(const struct roost__spawn *s)
+{
+    roost_task *t;
+    int r = roost__spawn_child(s, &t);
+
+    if (r >= 0 || (r == -EAGAIN && s->n->o.shed))
+        return r;
+    fail_nursery(s->n, r,
+                 roost__error_new(roost__self(), r, s->site, "spawning %s",
+                                  s->o && s->o->name ? s->o->name : "a task"),
+                 roost__self(), s->site);
+    return r;
+}
+
+int roost_spawn_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
+                        const roost_spawn_options *o, const char *site)
+{
+    return spawn(&(struct roost__spawn){ .call = "a spawn", .n = n, .fn = fn,
+                                         .arg = arg, .o = o, .site = site });
+}
+
+int (roost_spawn_with)(roost_nursery *n, roost_task_fn *fn, void *arg,
+                       const roost_spawn_options *o)
+{
+    return roost_spawn_with_at(n, fn, arg, o, NULL);
+}
+
+int roost_spawn_at(roost_nursery *n, roost_task_fn *fn, void *arg,
+                   const char *site)
+{
+    return roost_spawn_with_at(n, fn, arg, NULL, site);
+}
+
+int (roost_spawn)(roost_nursery *n, roost_task_fn *fn, void *arg)
+{
+    return roost_spawn_with_at(n, fn, arg, NULL, NULL);
+}
+
+int roost_spawn_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
+                        size_t bytes, const char *site)
+{
+    roost_spawn_options o = { .copy_bytes = bytes };
+
+    return roost_spawn_with_at(n, fn, (void *)(uintptr_t)arg, &o, site);
+}
+
+int (roost_spawn_copy)(roost_nursery *n, roost_task_fn *fn, const void *arg,
+                       size_t bytes)
+{
+    return roost_spawn_copy_at(n, fn, arg, bytes, NULL);
+}
+
+/* ---- joining ---- */
+
+/* Until nobody is left after the last yield (N6, N9). */
+static void join(roost_nursery *n, roost_task *t, void *place)
+{
+    bool yielded = false;
+    roost_wait w;
+
+    n->closing = 1;
+    while (!nobody(n) || !yielded) {
+        yielded = true;
+        if (nobody(n)) {
+            roost__sched_yield(t->rt, false);
+            continue;
+        }
+        if (services_are_alone(n))
+            roost__scope_cancel(&n->services, &(struct roost__cause){
+                .kind = CAUSE_CLOSE, .site = n->close_site, .by = t,
+                .reason = "the nursery closes and only services are left" });
+        roost__wait_init(&w, t);
+        n->closer = &w;
+        roost__park(&w, "its children", NULL, n, place);
+    }
+}
+
+/* The body's result, with what a guard had kept for it (N5). */
+static void take_body(roost_nursery *n, roost_task *t, int *result,
+                      const char *site)
+{
+    if (*result == -ECANCELED || n->kept)
+        roost__scope_look(t->rt, &n->scope);
+    if (n->kept && (*result >= 0 || *result == -ECANCELED)) {
+        *result = n->kept;
+        fail_nursery(n, *result, n->kept_error, t, site);
+    } else if (*result == -ECANCELED) {
+        if (n->scope.effective)
+            note_cut(n);
+        else
+            n->foreign = 1;
+    } else if (*result < 0) {
+        fail_nursery(n, *result, roost__error_take(t, *result), t, site);
+        if (n->kept)
+            roost__error_beside(t->rt, n->error, n->kept_error);
+    }
+    n->kept_error = NULL;
+    if (n->foreign) /* S7: it fails the body, and is no cancellation's */
+        roost__scope_cancel(&n->scope, &(struct roost__cause){
+            .kind = CAUSE_FAILURE, .code = -ECANCELED, .site = site, .by = t,
+            .reason = "the body failed with a foreign -ECANCELED" });
+}
+
+static int verdict(roost_nursery *n, int result)
+{
+    if (n->verdict)
+        return n->verdict;
+    if (n->foreign || n->cut_outside)
+        return -ECANCELED;
+    if (n->cut_deadline) {
+        n->scope.caught = 1;
+        return -ETIMEDOUT;
+    }
+    if (n->cut_by_hand)
+        n->scope.caught = 1;
+    return result == -ECANCELED ? 0 : result;
+}
+
+static void end_scopes(roost_nursery *n)
+{
+    if (n->has_services)
+        roost__scope_unlink(&n->services);
+    roost__scope_end(&n->scope);
+}
+
+static int close_nursery(roost_nursery *n, int result, const char *site,
+                         void *place)
+{
+    roost_task *t = roost__waiter("roost_nursery_close");
+
+    roost__scope_need_innermost(t, &n->scope, "roost_nursery_close", site);
+    n->close_site = site;
+    take_body(n, t, &result, site);
+    join(n, t, place);
+    result = verdict(n, result);
+    end_scopes(n);
+    if (n->error) {
+        roost__error_drop(t->rt, t->errors);
+        t->errors = n->error;
+    }
+    return result;
+}
+
+int roost_nursery_close_at(roost_nursery *n, int result, const char *site)
+{
+    return close_nursery(n, result, site, ROOST__PLACE);
+}
+
+int (roost_nursery_close)(roost_nursery *n, int result)
+{
+    return close_nursery(n, result, NULL, ROOST__PLACE);
+}
+
+int roost_nursery_run_at(int (*body)(roost_nursery *n, void *arg), void *arg,
+                         const char *site)
+{
+    roost_nursery n;
+
+    open_nursery(&n, NULL, site);
+    return close_nursery(&n, body(&n, arg), site, ROOST__PLACE);
+}
+
+int (roost_nursery_run)(int (*body)(roost_nursery *n, void *arg), void *arg)
+{
+    return roost_nursery_run_at(body, arg, NULL);
+}
+
+/* ---- the guard ---- */
+
+/* A failure that a guard found belongs to the nearest open nursery of the same
+ * task, else to the task (N5). */
+static void keep(roost_task *t, int code, roost_error *e)
+{
+    roost_scope *s = t->scope;
+    roost_nursery *n = NULL;
+    int *kept = &t->kept;
+    roost_error **kept_error = &t->kept_error;
+
+    for (; s != &t->base && !n; s = s->parent)
+        if (s->kind == SCOPE_NURSERY)
+            n = ROOST__CONTAINER(s, roost_nursery, scope);
+    if (n) {
+        kept = &n->kept;
+        kept_error = &n->kept_error;
+    }
+    if (*kept) {
+        roost__error_beside(t->rt, *kept_error, e);
+        return;
+    }
+    *kept = code;
+    *kept_error = e;
+}
+
+static void say_left(const roost_nursery *n, bool leaked)
+{
+    const char *site = n->scope.site;
+
+    if (!roost__first_time(site))
+        return;
+    if (leaked)
+        roost__say("the nursery opened at %s was cancelled and its block left "
+                   "without close: its -ECANCELED leaks; return "
+                   "roost_nursery_close(n, r)", roost__place(site));
+    else
+        roost__say("the nursery opened at %s was left without close: children "
+                   "cancelled; return roost_nursery_close(n, r) on every path",
+                   roost__place(site));
+}
+
+/* What the guard must not lose: a failure, its own or one kept for it. */
+static int found(roost_nursery *n, roost_task *t, roost_error **ret_error)
+{
+    if (n->verdict && n->kept)
+        roost__error_beside(t->rt, n->error, n->kept_error);
+    *ret_error = n->verdict ? n->error : n->kept_error;
+    if (n->verdict || n->kept)
+        return n->verdict ? n->verdict : n->kept;
+    return n->cut_deadline ? -ETIMEDOUT : 0;
+}
+
+void roost_nursery_guard(roost_nursery *n)
+{
+    roost_task *t = roost__self();
+    bool leaked, abandoned;
+    roost_error *e;
+    int code;
+
+    if (!t || !roost__scope_open(&n->scope) ||
+        !roost__scope_is_ours(t, &n->scope))
+        return;
+    roost__scope_need_innermost(t, &n->scope, "the end of a block with a "
+                                "nursery", n->scope.site);
+    t->rt->guards_acted++;
+    leaked = n->scope.cause == CAUSE_HAND || n->scope.cause == CAUSE_DEADLINE;
+    abandoned = n->count > 0 && !n->scope.effective;
+    n->close_site = n->scope.site;
+    roost__scope_cancel(&n->scope, &(struct roost__cause){
+        .kind = CAUSE_GUARD, .site = n->scope.site, .by = t,
+        .reason = "its block was left without close" });
+    join(n, t, ROOST__PLACE);
+    code = found(n, t, &e);
+    end_scopes(n);
+    if (code)
+        keep(t, code, e);
+    if (leaked)
+        t->leak_site = n->scope.site;
+    if (code || abandoned || leaked)
+        say_left(n, leaked && !code && !abandoned);
+}
+
+void roost_free_guard(void *pointer_to_pointer)
+{
+    void *p;
+
+    memcpy(&p, pointer_to_pointer, sizeof p);
+    free(p); /* lint: the user's memory, not ours */
+}
+
+/* ---- small questions ---- */
+
+void roost_nursery_cancel_at(roost_nursery *n, const char *reason,
+                             const char *site)
+{
+    roost_scope_cancel_at(&n->scope, reason, site);
+}
+
+void (roost_nursery_cancel)(roost_nursery *n, const char *reason)
+{
+    roost_scope_cancel_at(&n->scope, reason, NULL);
+}
+
+roost_scope *roost_nursery_scope(roost_nursery *n)
+{
+    return &n->scope;
+}
+
+size_t roost_nursery_count(const roost_nursery *n)
+{
+    return n->count;
+}

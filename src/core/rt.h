@@ -1,0 +1,147 @@
+/* rt.h - the runtime and the task: the two structures that the core shares.
+ *
+ * One runtime per thread, found through a thread-local pointer. A task's control
+ * block sits at the top of its own stack, below the stack's header, so an idle
+ * task is one page:
+ *
+ *     slot lo                                              slot top
+ *     | guard | ... frames grow down <- | copied arg | task | stack header |
+ */
+#ifndef ROOST_CORE_RT_H
+#define ROOST_CORE_RT_H
+
+#include <roost/nursery.h>
+
+#include "base/misuse.h"
+#include "base/wheel.h"
+#include "core/fiber.h"
+#include "core/loop.h"
+#include "core/stack.h"
+#include "core/sys.h"
+
+/* A roost_wait's state: one word, decided once. */
+enum { WAIT_NEW = 0, WAIT_PARKED, WAIT_DONE, WAIT_CANCELLED };
+
+/* A timer's kind: who is told when it is due. */
+enum { TIMER_SLEEP = 0, TIMER_SCOPE, TIMER_KINDS };
+
+/* A scope's kind. */
+enum { SCOPE_PLAIN = 0, SCOPE_SHIELD, SCOPE_NURSERY, SCOPE_SERVICES, SCOPE_TASK };
+
+/* Why a scope is cancelled. */
+enum {
+    CAUSE_NONE = 0, CAUSE_HAND, CAUSE_DEADLINE, CAUSE_FAILURE, CAUSE_CLOSE,
+    CAUSE_GUARD
+};
+
+/* What happens when a task's body is over: told to its owner. */
+typedef void roost__home_fn(roost_task *t, int result);
+
+struct roost__deferred {
+    roost_task_fn *fn;
+    void *arg;
+};
+
+struct __attribute__((aligned(16))) roost_task {
+    void *sp;               /* saved context, while suspended */
+    roost_task *ready_next; /* run queue */
+    struct roost_rt *rt;
+    roost_scope *scope; /* innermost */
+    int32_t budget;     /* waits left before a forced yield (C6) */
+    uint8_t fresh;      /* has not run yet */
+    uint8_t idle;       /* the next park is ROOST_IDLE */
+    uint8_t parked_idle;
+    uint8_t ready;
+    uint8_t service, started, ended;
+    uint8_t start_pending; /* under roost_start: roost_started not yet called */
+    uint8_t last_caught;   /* of the scope left last */
+    uint8_t in_defer;
+    roost_wait *wait; /* while parked */
+    roost_abort_fn *abort;
+    void *wait_object;
+    const char *wait_what;
+    void *wait_place; /* return address of the public call */
+    roost_time wait_since;
+    roost_task *abort_next; /* queue of a cancellation under way */
+    struct roost__timer timer; /* of a sleep */
+
+    roost_scope base; /* around the whole body; a node of its nursery */
+    roost_task *parent;
+    roost_nursery *nursery;
+    roost_nursery *promise; /* a room in it is ours until we suspend */
+    roost_task_fn *fn;
+    void *arg;
+    roost__home_fn *home;
+    const char *name, *site;
+    uint64_t id;
+    roost_child *handle;
+    struct start *start; /* the roost_start that waits for us */
+    roost_error *errors; /* our chain, newest first */
+    roost_error *kept_error;
+    int kept; /* a failure that a guard found (N5) */
+    const char *leak_site; /* a cancelled scope closed by its guard (N16) */
+    struct local_binding *locals;
+    struct roost__deferred *defers; /* count and capacity beside */
+    uint32_t defer_count, defer_capacity;
+    struct roost__fiber fiber; /* what sanitizers want to know of a stack */
+};
+
+struct roost_rt {
+    roost_task *current; /* NULL on the main stack */
+    void *main_sp;
+    roost_task *ready_first, *ready_last;
+    uint32_t turn_left;   /* resumes before the loop is looked at */
+    roost_time turn_began;
+    roost_task *dead; /* its stack is still in use until the next switch */
+    roost_time now;   /* the clock's last value read */
+    uint64_t seq;     /* order of setting timers */
+    struct roost__wheel wheel;
+    /* What the scheduler asks of rooms above it. */
+    void (*fire[TIMER_KINDS])(struct roost_rt *rt, struct roost__timer *t);
+    void (*pass_room)(roost_task *t);
+    void (*overflowed)(roost_task *t);
+
+    uint64_t seed, choices, randoms; /* streams of decisions and of jitter */
+    uint64_t trace;
+    roost_task **pool; /* seeded order: ready now, then those behind a yield */
+    size_t pool_now, pool_count, pool_capacity;
+
+    struct roost__stacks stacks;
+    struct roost__loop loop;
+    const struct roost_sys *sys;
+    roost_options o;
+    int default_class;
+    const char *site; /* of roost_run */
+    roost_scope scope; /* around the root */
+    roost_task *root;
+    int result;
+    bool finished, deadlocked, pierced, main_known;
+    bool said_standstill;
+    roost_time moved_at; /* real time when virtual time last moved */
+    uint64_t next_id;
+    size_t tasks;
+    size_t fd_waits, holds; /* what may wake us from outside */
+    roost_task *aborting_first, *aborting_last;
+    bool aborting;
+    struct roost__fiber main_fiber;
+    struct roost__errors *errors;
+    size_t guards_acted; /* for the test kit */
+};
+
+extern _Thread_local struct roost_rt *roost__rt
+    __attribute__((tls_model("initial-exec")));
+
+/* The header of the task's stack sits above the task. */
+static inline struct roost__stack *roost__task_stack(const roost_task *t)
+{
+    return (struct roost__stack *)(uintptr_t)(t + 1);
+}
+
+static inline roost_task *roost__self(void)
+{
+    struct roost_rt *rt = roost__rt;
+
+    return rt ? rt->current : NULL;
+}
+
+#endif

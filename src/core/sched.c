@@ -1,0 +1,283 @@
+/* sched.c - the run queue and the switch from task to task.
+ *
+ * Owns:     the ready tasks, the turn, the clock's last value, the dead task
+ *           whose stack is still in use.
+ * Promises: tasks run in the order they became ready (seed 0), or in one drawn
+ *           from the seed; a task that yields comes after all that were ready
+ *           (C7); every turn ends, so the loop is looked at (C6).
+ * Never:    allocates after reserve; knows a scope's or nursery's meaning.
+ *
+ * A suspending task switches straight to the next ready one; the main stack,
+ * where libev runs, is returned to only when none is ready or the turn is over.
+ */
+#include "core/sched.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arch/switch.h"
+#include "core/deadline.h"
+
+#define TURN_RESUMES 256          /* then one look at the loop */
+#define TURN_TIME ROOST_US(200)   /* the same, if the tasks are slow */
+#define TURN_TIME_EVERY 32        /* resumes between looks at the clock */
+
+_Thread_local struct roost_rt *roost__rt;
+
+uint64_t roost__random_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+size_t roost__choose(struct roost_rt *rt, size_t n)
+{
+    return n < 2 || !rt->seed
+               ? 0 : (size_t)(roost__random_next(&rt->choices) % n);
+}
+
+roost_time roost__sched_now(struct roost_rt *rt)
+{
+    if (rt->o.clock == ROOST_CLOCK_REAL) {
+        roost_time now = rt->sys->clock();
+
+        if (now > rt->now)
+            rt->now = now;
+    }
+    return rt->now;
+}
+
+void roost__sched_look(struct roost_rt *rt)
+{
+    roost_time now = roost__sched_now(rt);
+    struct roost__timer *t;
+
+    while ((t = roost__wheel_pop_due(&rt->wheel, now)))
+        rt->fire[t->kind](rt, t);
+}
+
+/* The seeded pool: [0, pool_now) may be drawn; what became ready after somebody
+ * yielded lies behind it, and is drawn when the front is used up. */
+static void pool_add(struct roost_rt *rt, roost_task *t, bool behind)
+{
+    ROOST_ASSERT(rt->pool_count < rt->pool_capacity);
+    if (!behind && rt->pool_now == rt->pool_count)
+        rt->pool_now++;
+    rt->pool[rt->pool_count++] = t;
+}
+
+static roost_task *pool_draw(struct roost_rt *rt)
+{
+    size_t i;
+    roost_task *t;
+
+    if (!rt->pool_now)
+        rt->pool_now = rt->pool_count;
+    i = roost__choose(rt, rt->pool_now);
+    t = rt->pool[i];
+    rt->pool[i] = rt->pool[--rt->pool_now];
+    rt->pool[rt->pool_now] = rt->pool[--rt->pool_count];
+    return t;
+}
+
+int roost__sched_reserve(struct roost_rt *rt)
+{
+    size_t capacity = rt->pool_capacity ? rt->pool_capacity * 2 : 64;
+    roost_task **pool;
+
+    if (!rt->seed || rt->tasks < rt->pool_capacity)
+        return 0;
+    pool = rt->sys->alloc(capacity * sizeof *pool);
+    if (!pool)
+        return -ENOMEM;
+    if (rt->pool_count)
+        memcpy(pool, rt->pool, rt->pool_count * sizeof *pool);
+    rt->sys->free(rt->pool);
+    rt->pool = pool;
+    rt->pool_capacity = capacity;
+    return 0;
+}
+
+static void queue_add(struct roost_rt *rt, roost_task *t)
+{
+    t->ready_next = NULL;
+    if (rt->ready_last)
+        rt->ready_last->ready_next = t;
+    else
+        rt->ready_first = t;
+    rt->ready_last = t;
+}
+
+static roost_task *queue_take(struct roost_rt *rt)
+{
+    roost_task *t = rt->ready_first;
+
+    rt->ready_first = t->ready_next;
+    if (!rt->ready_first)
+        rt->ready_last = NULL;
+    return t;
+}
+
+void roost__sched_ready(roost_task *t)
+{
+    struct roost_rt *rt = t->rt;
+
+    ROOST_SLOW_CHECK(!t->ready);
+    t->ready = 1;
+    if (rt->seed)
+        pool_add(rt, t, false);
+    else
+        queue_add(rt, t);
+}
+
+/* The turn has gone on for too long; looked at now and then. */
+static bool turn_is_long(struct roost_rt *rt)
+{
+    return rt->turn_left % TURN_TIME_EVERY == 0 &&
+           rt->sys->clock() - rt->turn_began > TURN_TIME;
+}
+
+/* The task to resume, or NULL: the main stack. */
+static inline roost_task *next_task(struct roost_rt *rt)
+{
+    roost_task *t;
+
+    if (!rt->turn_left || !roost__sched_busy(rt))
+        return NULL;
+    rt->turn_left--;
+    if (turn_is_long(rt))
+        rt->turn_left = 0;
+    t = rt->seed ? pool_draw(rt) : queue_take(rt);
+    t->ready = 0;
+    if (rt->o.ret_trace)
+        rt->trace = (rt->trace ^ t->id) * UINT64_C(0x100000001b3);
+    return t;
+}
+
+/* Gives back the stack of a task that has ended, from another one. */
+static inline void reap(struct roost_rt *rt)
+{
+    roost_task *t = rt->dead;
+
+    if (!t)
+        return;
+    rt->dead = NULL;
+    roost__fiber_gone(&t->fiber);
+    roost__stack_put(&rt->stacks, roost__task_stack(t));
+}
+
+/* What runs at the bottom of every task's stack. Returns the saved context that
+ * goes on when the task is over: a fresh one cannot be returned into, so then it
+ * is the main stack, which will start it. */
+static void *task_life(void *arg)
+{
+    roost_task *t = arg, *next;
+    struct roost_rt *rt = t->rt;
+
+    roost__fiber_begin(rt->main_known ? NULL : &rt->main_fiber);
+    rt->main_known = true;
+    reap(rt);
+    t->home(t, t->fn(t->arg));
+    rt->dead = t;
+    rt->tasks--;
+    next = !rt->ready_first || rt->ready_first->fresh || rt->seed
+               ? NULL : next_task(rt);
+    rt->current = next;
+    if (next)
+        next->budget = ROOST__BUDGET;
+    roost__fiber_leave(&t->fiber, next ? &next->fiber : &rt->main_fiber, true);
+    return next ? next->sp : rt->main_sp;
+}
+
+/* Leaves the running context, saved at *save, for `next` or the main stack. */
+static inline void go(struct roost_rt *rt, void **save,
+                      struct roost__fiber *self, roost_task *next)
+{
+    rt->current = next;
+    roost__fiber_leave(self, next ? &next->fiber : &rt->main_fiber, false);
+    if (!next) {
+        roost__switch(save, rt->main_sp);
+    } else if (next->fresh) {
+        next->fresh = 0;
+        next->budget = ROOST__BUDGET;
+        roost__switch_fresh(save, next->sp, task_life, next,
+                            next->parent ? &next->parent->sp : &rt->main_sp);
+    } else {
+        next->budget = ROOST__BUDGET;
+        roost__switch(save, next->sp);
+    }
+    roost__fiber_arrive(self);
+    reap(rt);
+}
+
+/* Before any switch away from a task. */
+static inline void before_suspend(struct roost_rt *rt, roost_task *t)
+{
+    roost__deadline_arm(t);
+    if (t->promise)
+        rt->pass_room(t);
+    if (!roost__stack_canary_ok(roost__task_stack(t)))
+        rt->overflowed(t);
+}
+
+void roost__sched_suspend(struct roost_rt *rt)
+{
+    roost_task *t = rt->current, *next;
+
+    before_suspend(rt, t);
+    next = next_task(rt);
+    ROOST_ASSERT(next != t);
+    go(rt, &t->sp, &t->fiber, next);
+}
+
+void roost__sched_yield(struct roost_rt *rt, bool forced)
+{
+    roost_task *t = rt->current, *next;
+
+    before_suspend(rt, t);
+    t->budget = ROOST__BUDGET;
+    if (!roost__sched_busy(rt)) {
+        if (!forced && rt->turn_left > 8) {
+            rt->turn_left -= 8;
+            return;
+        }
+        rt->turn_left = 0;
+    }
+    t->ready = 1;
+    if (rt->seed)
+        pool_add(rt, t, true);
+    else
+        queue_add(rt, t);
+    next = next_task(rt);
+    if (next != t)
+        go(rt, &t->sp, &t->fiber, next);
+}
+
+void roost__sched_turn(struct roost_rt *rt)
+{
+    roost_task *t;
+
+    rt->turn_left = TURN_RESUMES;
+    rt->turn_began = rt->sys->clock();
+    while ((t = next_task(rt)))
+        go(rt, &rt->main_sp, &rt->main_fiber, t);
+    roost__sched_look(rt);
+}
+
+void roost__sched_init(struct roost_rt *rt)
+{
+    roost__fiber_main(&rt->main_fiber);
+    rt->choices = rt->seed = rt->o.seed;
+    rt->now = rt->o.clock == ROOST_CLOCK_REAL
+                  ? rt->sys->clock() : INT64_C(1) << 61;
+    roost__wheel_init(&rt->wheel, rt->now);
+}
+
+void roost__sched_done(struct roost_rt *rt)
+{
+    reap(rt);
+    rt->sys->free(rt->pool);
+}

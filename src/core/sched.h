@@ -1,0 +1,61 @@
+/* sched.h - who runs next. */
+#ifndef ROOST_CORE_SCHED_H
+#define ROOST_CORE_SCHED_H
+
+#include "core/rt.h"
+
+/* Waits a task may make before it must let others run (C6). */
+#define ROOST__BUDGET 128
+
+/* Prepares an empty runtime's scheduler. */
+void roost__sched_init(struct roost_rt *rt);
+void roost__sched_done(struct roost_rt *rt);
+
+/* Room in the seeded pool for one task more: 0 or -ENOMEM. So that making a
+ * task ready never allocates. */
+int roost__sched_reserve(struct roost_rt *rt);
+
+/* The task will run, in its turn. */
+void roost__sched_ready(roost_task *t);
+
+/* The running task stops until somebody makes it ready. */
+void roost__sched_suspend(struct roost_rt *rt);
+
+/* The running task goes behind all that are ready. `forced`: it has used up its
+ * budget, so the loop is looked at even if it is alone. */
+void roost__sched_yield(struct roost_rt *rt, bool forced);
+
+/* Runs ready tasks until none is left or the turn is over; from the main stack.
+ * Then fires what is due. */
+void roost__sched_turn(struct roost_rt *rt);
+static inline bool roost__sched_busy(const struct roost_rt *rt)
+{
+    return rt->ready_first || rt->pool_count > 0;
+}
+
+/* Reads the clock. */
+roost_time roost__sched_now(struct roost_rt *rt);
+
+/* Reads the clock and fires all timers that are due. */
+void roost__sched_look(struct roost_rt *rt);
+
+/* The one decision function: a number below `n` (> 0). */
+size_t roost__choose(struct roost_rt *rt, size_t n);
+
+/* A stream of 64-bit numbers; splitmix64 by Sebastiano Vigna. */
+uint64_t roost__random_next(uint64_t *state);
+
+/* The running task at the entry of a call that may wait; spends its budget. */
+static inline __attribute__((always_inline)) roost_task *
+roost__waiter(const char *call)
+{
+    roost_task *t = roost__self();
+
+    ROOST_USAGE(t, "%s was called outside a task, where nothing can wait; call "
+                "it in a function started by roost_run or roost_spawn", call);
+    if (--t->budget <= 0)
+        roost__sched_yield(t->rt, true);
+    return t;
+}
+
+#endif

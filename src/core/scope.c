@@ -1,0 +1,597 @@
+/* scope.c - cancel scopes: the tree that carries deadlines and cancellation
+ *           down.
+ *
+ * Owns:     the tree of scopes of a runtime; every task's base scope is a node
+ *           in it, below its nursery's.
+ * Promises: `effective` of every scope is, at any time,
+ *               cancelled itself, or (not an unused shield, and effective(parent))
+ *           so a checkpoint reads one byte; a cancellation marks the whole
+ *           subtree before any abort function runs (S2), in preorder (D5).
+ * Never:    allocates; recurses; runs task code.
+ *
+ *     root scope
+ *       `- base of main
+ *            `- scope entered by main
+ *                 `- nursery's scope ---- base of child 1 ---- base of child 2
+ *                                           `- scope entered by child 1
+ *
+ * A scope is entered by one task, and every task has a base scope: so at most
+ * one task is parked directly in a scope, the one whose innermost it is.
+ */
+#include "core/scope.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/deadline.h"
+#include "core/park.h"
+#include "core/sleep.h"
+#include "core/task.h"
+
+static bool is_shield(const roost_scope *s)
+{
+    return s->kind == SCOPE_SHIELD || s->kind == SCOPE_SERVICES;
+}
+
+void roost__scope_link(roost_scope *s, roost_scope *parent)
+{
+    s->parent = parent;
+    s->next = NULL;
+    s->prev = parent->last;
+    if (parent->last)
+        parent->last->next = s;
+    else
+        parent->first = s;
+    parent->last = s;
+}
+
+void roost__scope_unlink(roost_scope *s)
+{
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        s->parent->first = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    else
+        s->parent->last = s->prev;
+    if (roost__timer_armed(&s->timer))
+        roost__wheel_remove(&s->task->rt->wheel, &s->timer);
+}
+
+void roost__scope_init(roost_scope *s, roost_task *t, roost_scope *parent,
+                       int kind, const char *site)
+{
+    s->cookie = roost__cookie(s);
+    s->parent = parent;
+    s->first = s->last = NULL;
+    s->task = t;
+    s->site = site;
+    s->inner_site = NULL;
+    s->timer.at = ROOST_NEVER;
+    s->timer.where = 0;
+    s->timer.kind = TIMER_SCOPE;
+    s->deadline = s->budget = s->pierce_at = ROOST_NEVER;
+    s->effective = parent->effective;
+    s->cancelled_at = parent->cancelled_at;
+    s->kind = (uint8_t)kind;
+    s->cause = s->used_up = s->armed = 0;
+    s->expression = s->caught = 0;
+}
+
+/* ---- the timer: the next instant at which the scope wants attention ---- */
+
+static roost_time next_attention(const roost_scope *s)
+{
+    roost_time at = s->cause ? ROOST_NEVER : s->deadline;
+
+    if (!s->used_up && s->pierce_at < at)
+        at = s->pierce_at;
+    return at;
+}
+
+static void retime(struct roost_rt *rt, roost_scope *s)
+{
+    if (roost__timer_armed(&s->timer))
+        roost__wheel_remove(&rt->wheel, &s->timer);
+    s->timer.at = next_attention(s);
+    s->timer.seq = rt->seq++;
+    if (s->armed && s->timer.at != ROOST_NEVER)
+        roost__wheel_add(&rt->wheel, &s->timer);
+}
+
+/* ---- spreading a cancellation ---- */
+
+static void mark(struct roost_rt *rt, roost_scope *s, roost_time at)
+{
+    roost_task *t = s->task;
+
+    s->effective = 1;
+    s->cancelled_at = at;
+    if (!t || t->scope != s || !t->wait || t->wait->state != WAIT_PARKED)
+        return;
+    t->abort_next = NULL;
+    if (rt->aborting_last)
+        rt->aborting_last->abort_next = t;
+    else
+        rt->aborting_first = t;
+    rt->aborting_last = t;
+}
+
+/* A cancellation of the parent arrives at `s`. true: it goes on below. */
+static bool reach(struct roost_rt *rt, roost_scope *s, roost_time at)
+{
+    if (s->effective)
+        return false;
+    if (is_shield(s) && !s->used_up) {
+        if (s->pierce_at == ROOST_NEVER)
+            s->pierce_at = roost__time_add(at, s->budget);
+        s->used_up = rt->pierced || s->pierce_at <= rt->now;
+        if (!s->used_up) {
+            retime(rt, s);
+            return false;
+        }
+    }
+    mark(rt, s, at);
+    return true;
+}
+
+/* Marks `top` and, in preorder, all that it makes effective. */
+static void spread(struct roost_rt *rt, roost_scope *top, roost_time at)
+{
+    roost_scope *s = top;
+    bool down = true;
+
+    mark(rt, top, at);
+    for (;;) {
+        if (down && s->first) {
+            s = s->first;
+        } else {
+            while (s != top && !s->next)
+                s = s->parent;
+            if (s == top)
+                return;
+            s = s->next;
+        }
+        down = reach(rt, s, at);
+    }
+}
+
+/* After all is marked: abort functions, which may themselves cancel or wake. A
+ * nested call leaves its tasks to the outer one. */
+static void run_aborts(struct roost_rt *rt)
+{
+    roost_task *t;
+
+    if (rt->aborting)
+        return;
+    rt->aborting = true;
+    while ((t = rt->aborting_first)) {
+        rt->aborting_first = t->abort_next;
+        if (!rt->aborting_first)
+            rt->aborting_last = NULL;
+        roost__park_cancel(t);
+    }
+    rt->aborting = false;
+}
+
+static void note_author(roost_scope *s, const roost_task *by)
+{
+    if (by)
+        roost__task_path(by, s->by, sizeof s->by);
+    else
+        s->by[0] = '\0';
+}
+
+static void cancel_at(struct roost_rt *rt, roost_scope *s, roost_time at,
+                      const struct roost__cause *cause)
+{
+    if (s->cause)
+        return;
+    s->cause = (uint8_t)cause->kind;
+    s->code = cause->code;
+    s->reason = cause->reason;
+    s->cancel_site = cause->site;
+    note_author(s, cause->by);
+    if (s->timer.at != ROOST_NEVER)
+        retime(rt, s);
+    if (s->effective)
+        return;
+    spread(rt, s, at);
+    run_aborts(rt);
+}
+
+static void pierce(struct roost_rt *rt, roost_scope *s)
+{
+    s->used_up = 1;
+    if (s->effective || !s->parent->effective)
+        return;
+    spread(rt, s, s->pierce_at < rt->now ? s->pierce_at : rt->now);
+    run_aborts(rt);
+}
+
+/* The scope's timer is due and out of the wheel. */
+static void expire(struct roost_rt *rt, roost_scope *s)
+{
+    roost_time at = s->timer.at;
+
+    s->timer.at = ROOST_NEVER;
+    if (!s->cause && s->deadline <= at)
+        cancel_at(rt, s, s->deadline,
+                  &(struct roost__cause){ .kind = CAUSE_DEADLINE,
+                                          .reason = "its deadline passed",
+                                          .site = s->site });
+    if (!s->used_up && s->pierce_at <= at)
+        pierce(rt, s);
+    if (s->timer.at == ROOST_NEVER && next_attention(s) != ROOST_NEVER)
+        retime(rt, s);
+}
+
+void roost__scope_fire(struct roost_rt *rt, struct roost__timer *timer)
+{
+    expire(rt, ROOST__CONTAINER(timer, roost_scope, timer));
+}
+
+static roost_scope *earliest_due(roost_scope *s, roost_time now)
+{
+    roost_scope *best = NULL;
+
+    for (; s; s = s->parent)
+        if (s->timer.at <= now &&
+            (!best || s->timer.at < best->timer.at ||
+             (s->timer.at == best->timer.at && s->timer.seq < best->timer.seq)))
+            best = s;
+    return best;
+}
+
+void roost__scope_look(struct roost_rt *rt, roost_scope *from)
+{
+    roost_scope *s = from;
+
+    while (s && s->timer.at == ROOST_NEVER)
+        s = s->parent;
+    if (!s)
+        return;
+    roost__sched_now(rt);
+    while ((s = earliest_due(from, rt->now))) {
+        if (roost__timer_armed(&s->timer))
+            roost__wheel_remove(&rt->wheel, &s->timer);
+        expire(rt, s);
+    }
+}
+
+void roost__scope_cancel(roost_scope *s, const struct roost__cause *cause)
+{
+    struct roost_rt *rt = s->task->rt;
+
+    roost__scope_look(rt, s);
+    cancel_at(rt, s, roost__sched_now(rt), cause);
+}
+
+void roost__scope_move(roost_scope *base, roost_scope *to)
+{
+    struct roost_rt *rt = base->task->rt;
+
+    roost__scope_unlink(base);
+    roost__scope_link(base, to);
+    retime(rt, base);
+    if (!base->effective && to->effective) {
+        spread(rt, base, to->cancelled_at);
+        run_aborts(rt);
+    }
+}
+
+roost_scope *roost__scope_following(const roost_scope *s)
+{
+    if (s->first)
+        return s->first;
+    while (s && !s->next)
+        s = s->parent;
+    return s ? s->next : NULL;
+}
+
+void roost__scope_pierce_all(struct roost_rt *rt)
+{
+    roost_scope *s;
+
+    rt->pierced = true;
+    for (s = &rt->scope; s; s = roost__scope_following(s))
+        if (is_shield(s) && !s->used_up && s->parent->effective) {
+            s->pierce_at = rt->now;
+            pierce(rt, s);
+        }
+}
+
+/* ---- entering and leaving ---- */
+
+static roost_task *need_task(const char *call, const char *site)
+{
+    roost_task *t = roost__self();
+
+    ROOST_USAGE(t, "%s at %s is outside a task; call it in a function started "
+                "by roost_run or roost_spawn", call, roost__place(site));
+    return t;
+}
+
+void roost__scope_begin(roost_scope *s, int kind, roost_time deadline,
+                        const char *site)
+{
+    roost_task *t = need_task("a scope entered", site);
+    struct roost_rt *rt = t->rt;
+
+    roost__need_instant(deadline, "a deadline set", site);
+    roost__scope_init(s, t, t->scope, kind, site);
+    roost__scope_link(s, t->scope);
+    t->scope->inner_site = site;
+    t->scope = s;
+    if (deadline == ROOST_NEVER)
+        return;
+    s->deadline = s->timer.at = deadline;
+    s->timer.seq = rt->seq++;
+    if (deadline <= rt->now)
+        expire(rt, s);
+}
+
+void roost__scope_end(roost_scope *s)
+{
+    roost_task *t = s->task;
+
+    roost__scope_unlink(s);
+    s->cookie = ~s->cookie;
+    s->timer.at = ROOST_NEVER;
+    t->scope = s->parent;
+    t->scope->inner_site = NULL;
+    t->last_caught = s->caught;
+}
+
+bool roost__scope_is_ours(const roost_task *t, const roost_scope *s)
+{
+    const roost_scope *open;
+
+    for (open = t->scope; open != &t->base; open = open->parent)
+        if (open == s)
+            return true;
+    return false;
+}
+
+void roost__scope_need_innermost(const roost_task *t, const roost_scope *s,
+                                 const char *call, const char *site)
+{
+    const char *what = call;
+
+    ROOST_USAGE(!roost__scope_left(s), "%s at %s: what was entered or opened at "
+                "%s is over already; each enter has one leave, each open one "
+                "close", what, roost__place(site), roost__place(s->site));
+    ROOST_USAGE(roost__scope_open(s), "%s at %s: it was never entered or opened",
+                what, roost__place(site));
+    ROOST_USAGE(s->task == t, "%s at %s: it was entered at %s by another task; "
+                "only that task may leave it", what, roost__place(site),
+                roost__place(s->site));
+    if (t->scope == s)
+        return;
+    roost__misuse("%s at %s: inside the one entered at %s the one entered at %s "
+                  "is still open; leave or close that one first", what,
+                  roost__place(site), roost__place(s->site),
+                  roost__place(s->inner_site));
+}
+
+void (roost_scope_enter)(roost_scope *s, roost_time deadline)
+{
+    roost__scope_begin(s, SCOPE_PLAIN, deadline, NULL);
+}
+
+void roost_scope_enter_at(roost_scope *s, roost_time deadline, const char *site)
+{
+    roost__scope_begin(s, SCOPE_PLAIN, deadline, site);
+}
+
+void roost_shield_enter_at(roost_scope *s, roost_time budget, const char *site)
+{
+    struct roost_rt *rt = need_task("a shield entered", site)->rt;
+
+    roost__need_duration(budget, "a shield's budget set", site);
+    roost__scope_begin(s, SCOPE_SHIELD, ROOST_NEVER, site);
+    s->budget = budget > 0 ? budget : 0;
+    if (!s->parent->effective)
+        return;
+    s->effective = 0;
+    roost__sched_now(rt);
+    reach(rt, s, rt->now);
+}
+
+void (roost_shield_enter)(roost_scope *s, roost_time budget)
+{
+    roost_shield_enter_at(s, budget, NULL);
+}
+
+/* S4: absorbed here if this scope is cancelled and nothing around it is. */
+static int absorb(roost_scope *s, int result)
+{
+    roost__scope_look(s->task->rt, s);
+    if (!s->effective || s->parent->effective)
+        return result;
+    s->caught = 1;
+    return s->cause == CAUSE_DEADLINE ? -ETIMEDOUT : 0;
+}
+
+int roost_scope_leave_at(roost_scope *s, int result, const char *site)
+{
+    roost_task *t = need_task("roost_scope_leave", site);
+
+    roost__scope_need_innermost(t, s, "roost_scope_leave", site);
+    ROOST_USAGE(s->kind != SCOPE_NURSERY, "roost_scope_leave at %s was given the "
+                "scope of the nursery opened at %s; close the nursery",
+                roost__place(site), roost__place(s->site));
+    if (result == -ECANCELED)
+        result = absorb(s, result);
+    roost__scope_end(s);
+    return result;
+}
+
+int (roost_scope_leave)(roost_scope *s, int result)
+{
+    return roost_scope_leave_at(s, result, NULL);
+}
+
+void roost_expression_enter(roost_scope *s, roost_time bound, int shield,
+                            const char *site)
+{
+    if (shield)
+        roost_shield_enter_at(s, bound, site);
+    else
+        roost__scope_begin(s, SCOPE_PLAIN, bound, site);
+    s->expression = 1;
+}
+
+int roost_expression_leave(int result)
+{
+    roost_task *t = need_task("ROOST_WITHIN", NULL);
+    roost_scope *s = t->scope;
+
+    ROOST_USAGE(s != &t->base && s->expression, "the call inside a ROOST_WITHIN, "
+                "ROOST_UNTIL or ROOST_SHIELDED left the scope entered at %s "
+                "open; leave or close it in the call",
+                roost__place(s != &t->base ? s->site : t->site));
+    return roost_scope_leave_at(s, result, s->site);
+}
+
+void roost_scope_guard(roost_scope *s)
+{
+    roost_task *t = roost__self();
+
+    if (!t || !roost__scope_open(s) || !roost__scope_is_ours(t, s))
+        return;
+    roost__scope_need_innermost(t, s, "the end of a block with a scope guard",
+                                s->site);
+    roost__scope_end(s);
+    if (s->kind == SCOPE_SHIELD)
+        return;
+    t->rt->guards_acted++;
+    if (!s->cause)
+        return;
+    t->leak_site = s->site;
+    if (roost__first_time(s->site))
+        roost__say("the scope entered at %s was cancelled and its block left "
+                   "without roost_scope_leave: its -ECANCELED leaks; return "
+                   "roost_scope_leave(s, r)", roost__place(s->site));
+}
+
+/* ---- cancelling, deadlines, questions ---- */
+
+static void need_same_runtime(const roost_scope *s, const char *call,
+                              const char *site)
+{
+    ROOST_USAGE(s->task->rt == roost__rt, "%s at %s was called from another "
+                "thread than the one that runs the scope entered at %s",
+                call, roost__place(site), roost__place(s->site));
+}
+
+void roost_scope_cancel_at(roost_scope *s, const char *reason, const char *site)
+{
+    if (!roost__scope_open(s))
+        return;
+    need_same_runtime(s, "roost_scope_cancel", site);
+    roost__scope_cancel(s, &(struct roost__cause){ .kind = CAUSE_HAND,
+                                                   .reason = reason,
+                                                   .site = site,
+                                                   .by = roost__self() });
+}
+
+void (roost_scope_cancel)(roost_scope *s, const char *reason)
+{
+    roost_scope_cancel_at(s, reason, NULL);
+}
+
+void roost_scope_set_deadline_at(roost_scope *s, roost_time deadline,
+                                 const char *site)
+{
+    struct roost_rt *rt;
+
+    roost__need_instant(deadline, "roost_scope_set_deadline", site);
+    if (!roost__scope_open(s))
+        return;
+    need_same_runtime(s, "roost_scope_set_deadline", site);
+    rt = s->task->rt;
+    if (roost__timer_armed(&s->timer))
+        roost__scope_look(rt, s);
+    if (s->cause)
+        return;
+    s->deadline = deadline;
+    retime(rt, s);
+    if (deadline > rt->now)
+        return;
+    if (roost__timer_armed(&s->timer))
+        roost__wheel_remove(&rt->wheel, &s->timer);
+    expire(rt, s);
+}
+
+void (roost_scope_set_deadline)(roost_scope *s, roost_time deadline)
+{
+    roost_scope_set_deadline_at(s, deadline, NULL);
+}
+
+bool roost_scope_cancelled(const roost_scope *s)
+{
+    /* The getter looks at the clock, which may cancel: a change of what is
+     * known, not of what is. */
+    roost_scope *known = (roost_scope *)(uintptr_t)s;
+
+    if (!s->cause && roost__scope_open(s) && s->timer.at != ROOST_NEVER)
+        roost__scope_look(s->task->rt, known);
+    return s->cause != CAUSE_NONE;
+}
+
+bool roost_scope_caught(const roost_scope *s)
+{
+    roost_task *t = roost__self();
+
+    if (s)
+        return s->caught;
+    return t && t->last_caught;
+}
+
+int roost_cancelled(void)
+{
+    roost_task *t = roost__self();
+
+    if (!t)
+        return 0;
+    if (!t->scope->effective)
+        roost__scope_look(t->rt, t->scope);
+    return t->scope->effective ? -ECANCELED : 0;
+}
+
+roost_time roost_deadline(void)
+{
+    const roost_task *t = roost__self();
+    const roost_scope *s = t ? t->scope : NULL;
+    roost_time best = ROOST_NEVER, later = 0, at;
+
+    if (s && s->effective)
+        return s->cancelled_at;
+    for (; s; s = s->parent) {
+        at = s->cause ? ROOST_NEVER : roost__time_add(s->deadline, later);
+        best = at < best ? at : best;
+        if (!is_shield(s) || s->used_up)
+            continue;
+        at = roost__time_add(s->pierce_at, later);
+        best = at < best ? at : best;
+        if (s->parent->effective || s->budget == ROOST_NEVER)
+            break;
+        if (__builtin_add_overflow(later, s->budget, &later))
+            break;
+    }
+    return best;
+}
+
+roost_time roost_time_left(void)
+{
+    roost_time deadline = roost_deadline(), now;
+
+    if (roost_cancelled())
+        return 0;
+    if (deadline == ROOST_NEVER)
+        return ROOST_NEVER;
+    now = roost_now();
+    return deadline > now ? deadline - now : 0;
+}

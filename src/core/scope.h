@@ -1,0 +1,71 @@
+/* scope.h - cancel scopes as the other rooms of the core see them. */
+#ifndef ROOST_CORE_SCOPE_H
+#define ROOST_CORE_SCOPE_H
+
+#include "core/rt.h"
+
+/* Who cancels, and why. */
+struct roost__cause {
+    int kind; /* CAUSE_... */
+    int code; /* of a failure */
+    const char *reason, *site;
+    const roost_task *by; /* NULL: the loop, or the scope itself */
+};
+
+/* A cookie says "open" without trusting the bytes of a struct that a goto may
+ * have skipped. */
+static inline uint64_t roost__cookie(const void *p)
+{
+    return (uint64_t)(uintptr_t)p ^ UINT64_C(0x726f6f73745f6f6b);
+}
+
+static inline bool roost__scope_open(const roost_scope *s)
+{
+    return s->cookie == roost__cookie(s);
+}
+
+/* It was entered, and left: its fields can still be read. */
+static inline bool roost__scope_left(const roost_scope *s)
+{
+    return s->cookie == ~roost__cookie(s);
+}
+
+/* Prepares a scope of `kind` for task `t` inside `parent`, not yet linked.
+ * Deadline and budget are ROOST_NEVER. */
+void roost__scope_init(roost_scope *s, roost_task *t, roost_scope *parent,
+                       int kind, const char *site);
+void roost__scope_link(roost_scope *s, roost_scope *parent);
+void roost__scope_unlink(roost_scope *s);
+
+/* As the innermost scope of the running task, with or without a deadline. */
+void roost__scope_begin(roost_scope *s, int kind, roost_time deadline,
+                        const char *site);
+/* The innermost scope is over; its getters stay readable. */
+void roost__scope_end(roost_scope *s);
+
+/* Reads the clock if a deadline is around the scope, and fires what is due
+ * (S18). */
+void roost__scope_look(struct roost_rt *rt, roost_scope *s);
+
+/* Cancels; the first cause is kept. Looks first. */
+void roost__scope_cancel(roost_scope *s, const struct roost__cause *cause);
+
+/* Moves a task's base scope, with all in it, under another (N10). */
+void roost__scope_move(roost_scope *base, roost_scope *to);
+
+/* Takes every shield in the runtime away, and later ones from the start. */
+void roost__scope_pierce_all(struct roost_rt *rt);
+
+/* Preorder over the whole tree of scopes; NULL after the last. */
+roost_scope *roost__scope_following(const roost_scope *s);
+
+void roost__scope_fire(struct roost_rt *rt, struct roost__timer *timer);
+
+/* Whether the running task entered it and has not left it. */
+bool roost__scope_is_ours(const roost_task *t, const roost_scope *s);
+
+/* Misuse unless it is the innermost of the running task. */
+void roost__scope_need_innermost(const roost_task *t, const roost_scope *s,
+                                 const char *call, const char *site);
+
+#endif

@@ -1,0 +1,64 @@
+/* sys.c - the table of system calls as the C library has them.
+ *
+ * Owns:     the default table, and each thread's pointer to the one in use.
+ * Promises: nothing is wrapped that can be pointed at.
+ */
+#define _GNU_SOURCE
+#include "core/sys.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
+static roost_time sys_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);       /* cannot fail */
+    return ROOST__INSTANT_BASE + ROOST_SEC((int64_t)now.tv_sec) + now.tv_nsec;
+}
+
+/* C libraries older than glibc 2.36 do not have it. */
+static ssize_t sys_process_madvise(int pidfd, const struct iovec *ranges,
+                                   size_t count, int advice, unsigned flags)
+{
+    return syscall(SYS_process_madvise, pidfd, ranges, count, advice, flags);
+}
+
+/* Without the ellipsis; roost creates no files here. */
+static int sys_open(const char *path, int flags)
+{
+    return open(path, flags);
+}
+
+const struct roost_sys roost__sys_default = {
+    .alloc = malloc,
+    .free = free,
+    .clock = sys_clock,
+    .mmap = mmap,
+    .munmap = munmap,
+    .mprotect = mprotect,
+    .madvise = madvise,
+    .process_madvise = sys_process_madvise,
+    .mincore = mincore,
+    .open = sys_open,
+    .read = read,
+    .write = write,
+    .close = close,
+    .fstat = fstat,
+    .getrandom = getrandom,
+    .timerfd_create = timerfd_create,
+    .timerfd_settime = timerfd_settime,
+    .sigaction = sigaction,
+    .sigaltstack = sigaltstack,
+};
+
+_Thread_local const struct roost_sys *roost__sys = &roost__sys_default;

@@ -1,0 +1,61 @@
+/* sys.h - the one table of system calls, clock and allocator.
+ *
+ * Owns:     nothing.
+ * Promises: no room reaches the kernel or the allocator past this table, so a
+ *           test that swaps it can fail, count or fake every such call.
+ *
+ * Each runtime may have its own table; the running thread's is roost__sys. The
+ * calls return what their libc namesakes return: -1 and errno, MAP_FAILED.
+ */
+#ifndef ROOST_CORE_SYS_H
+#define ROOST_CORE_SYS_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include <roost/time.h>
+
+/* Instants are CLOCK_MONOTONIC plus this, to tell them from durations. */
+#define ROOST__INSTANT_BASE (INT64_C(1) << 61)
+
+struct roost_sys {
+    void *(*alloc)(size_t bytes);               /* as malloc: not zeroed */
+    void (*free)(void *block);
+    roost_time (*clock)(void);                  /* an instant */
+
+    void *(*mmap)(void *at, size_t bytes, int prot, int flags, int fd,
+                  off_t offset);
+    int (*munmap)(void *at, size_t bytes);
+    int (*mprotect)(void *at, size_t bytes, int prot);
+    int (*madvise)(void *at, size_t bytes, int advice);
+    ssize_t (*process_madvise)(int pidfd, const struct iovec *ranges,
+                               size_t count, int advice, unsigned flags);
+    int (*mincore)(void *at, size_t bytes, unsigned char *ret_pages);
+
+    int (*open)(const char *path, int flags);
+    ssize_t (*read)(int fd, void *buf, size_t len);
+    ssize_t (*write)(int fd, const void *buf, size_t len);
+    int (*close)(int fd);
+    int (*fstat)(int fd, struct stat *ret);
+    ssize_t (*getrandom)(void *buf, size_t len, unsigned flags);
+
+    int (*timerfd_create)(int clock, int flags);
+    int (*timerfd_settime)(int fd, int flags, const struct itimerspec *at,
+                           struct itimerspec *ret_before);
+
+    int (*sigaction)(int sig, const struct sigaction *now,
+                     struct sigaction *ret_before);
+    int (*sigaltstack)(const stack_t *now, stack_t *ret_before);
+};
+
+extern const struct roost_sys roost__sys_default;
+
+/* Initial-exec: one load, also in a shared library. Never NULL. */
+extern _Thread_local const struct roost_sys *roost__sys
+    __attribute__((tls_model("initial-exec")));
+
+#endif
