@@ -26,7 +26,7 @@ B := $B$(if $(filter-out gcc cc,$(notdir $(CC))),-$(subst $(space),_,$(strip $(n
 B := $B$(if $(filter-out $(MACHINE),$(ARCH)),-$(ARCH))$(if $(WERROR),-werror)
 
 # --- flags; CPPFLAGS, CFLAGS and LDFLAGS are the user's and come last
-flags.release := -O2 -g
+flags.release := -O3 -g
 flags.debug := -O0 -g3 -DROOST_DEBUG
 flags.asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
     -fno-sanitize-recover=all -DROOST_DEBUG

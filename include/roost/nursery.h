@@ -50,13 +50,15 @@ struct roost_nursery {
     roost_scope services; /* a shield in it, where service children live */
     roost_nursery_options o;
     const char *close_site;
-    roost_wait *closer;
-    size_t count, ordinary, starting, promised;
-    roost_lot rooms; /* who waits for one */
-    roost_error *error, *kept_error;
-    int verdict, kept;
-    uint8_t closing, has_services, cut_outside, cut_deadline, cut_by_hand;
-    uint8_t foreign;
+    struct roost__nursery_state { /* zero at open */
+        roost_wait *closer;
+        size_t count, ordinary, promised;
+        roost_lot rooms; /* who waits for one */
+        roost_error *error, *kept_error;
+        int verdict, kept;
+        uint8_t closing, has_services, foreign;
+        uint8_t cut_outside, cut_deadline, cut_by_hand;
+    } s;
     void *reserved[4];
 };
 

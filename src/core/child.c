@@ -22,12 +22,12 @@ void roost__handle_set(const struct roost__spawn *s, roost_task *t)
                 roost__place(s->site), roost__place(c->task->site));
     *c = (roost_child){ .task = t, .cookie = t ? roost__cookie(c) : 0 };
     if (t)
-        t->handle = c;
+        t->s.handle = c;
 }
 
 void roost__handle_end(roost_task *t, int result)
 {
-    roost_child *c = t->handle;
+    roost_child *c = t->s.handle;
 
     c->task = NULL;
     c->result = result;

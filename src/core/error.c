@@ -7,7 +7,7 @@
  *
  * A record's links:
  *
- *     task->errors -> "serving GET /x" -older-> "reading x" -older-> NULL
+ *     task->s.errors -> "serving GET /x" -older-> "reading x" -older-> NULL
  *                          |also                (one code: a chain)
  *                          v
  *                     "closing x" -next-> "flushing log" -next-> NULL
@@ -128,9 +128,9 @@ void roost__error_drop(struct roost_rt *rt, roost_error *e)
 
 roost_error *roost__error_take(roost_task *t, int code)
 {
-    roost_error *e = t->errors;
+    roost_error *e = t->s.errors;
 
-    t->errors = NULL;
+    t->s.errors = NULL;
     if (e && e->code == code)
         return e;
     roost__error_drop(t->rt, e);
@@ -166,17 +166,17 @@ static void append(roost_task *t, roost_error *e)
 {
     if (!e)
         return;
-    if (t->errors && t->errors->code != e->code) {
-        roost__error_drop(t->rt, t->errors);
-        t->errors = NULL;
+    if (t->s.errors && t->s.errors->code != e->code) {
+        roost__error_drop(t->rt, t->s.errors);
+        t->s.errors = NULL;
     }
-    if (chain_length(t->errors) == CHAIN_MAX) {
-        t->errors->lost++;
+    if (chain_length(t->s.errors) == CHAIN_MAX) {
+        t->s.errors->lost++;
         roost__error_drop(t->rt, e);
         return;
     }
-    e->older = t->errors;
-    t->errors = e;
+    e->older = t->s.errors;
+    t->s.errors = e;
 }
 
 static int fail(const char *site, int code, const char *fmt, va_list args)
@@ -217,7 +217,7 @@ const roost_error *roost_error_of(int r)
 {
     roost_task *t = roost__self();
 
-    return t && t->errors && t->errors->code == r ? t->errors : NULL;
+    return t && t->s.errors && t->s.errors->code == r ? t->s.errors : NULL;
 }
 
 static void print_one(FILE *out, const roost_error *e, int depth,

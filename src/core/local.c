@@ -5,25 +5,9 @@
  *           a list is as long as there are keys, however often they are set.
  * Never:    changes a binding that somebody else can see; owns a value.
  */
-#include <roost/local.h>
-
 #include "core/local.h"
 
 #include <errno.h>
-
-struct local_binding {
-    struct local_binding *next;
-    const roost_local *key;
-    void *value;
-    size_t refs;
-};
-
-void roost__locals_inherit(roost_task *t, const roost_task *from)
-{
-    t->locals = from->locals;
-    if (t->locals)
-        t->locals->refs++;
-}
 
 static void release(struct roost_rt *rt, struct local_binding *b)
 {
@@ -37,8 +21,8 @@ static void release(struct roost_rt *rt, struct local_binding *b)
 
 void roost__locals_drop(roost_task *t)
 {
-    release(t->rt, t->locals);
-    t->locals = NULL;
+    release(t->rt, t->s.locals);
+    t->s.locals = NULL;
 }
 
 /* The key's binding if nobody else sees it. */
@@ -67,7 +51,7 @@ static int copy_list(roost_task *t, const roost_local *key, void *value)
     struct local_binding *list = new_binding(t->rt, key, value), *end = list;
     const struct local_binding *b;
 
-    for (b = t->locals; end && b; b = b->next) {
+    for (b = t->s.locals; end && b; b = b->next) {
         if (b->key == key)
             continue;
         end = end->next = new_binding(t->rt, b->key, b->value);
@@ -76,8 +60,8 @@ static int copy_list(roost_task *t, const roost_local *key, void *value)
         release(t->rt, list);
         return -ENOMEM;
     }
-    release(t->rt, t->locals);
-    t->locals = list;
+    release(t->rt, t->s.locals);
+    t->s.locals = list;
     return 0;
 }
 
@@ -88,7 +72,7 @@ int roost_local_set(const roost_local *key, void *value)
 
     ROOST_USAGE(t, "roost_local_set(\"%s\") was called outside a task; a binding "
                 "belongs to the task that makes it", key->name);
-    own = find_own(t->locals, key);
+    own = find_own(t->s.locals, key);
     if (!own)
         return copy_list(t, key, value);
     own->value = value;
@@ -100,7 +84,7 @@ void *roost_local_get(const roost_local *key)
     roost_task *t = roost__self();
     const struct local_binding *b;
 
-    for (b = t ? t->locals : NULL; b; b = b->next)
+    for (b = t ? t->s.locals : NULL; b; b = b->next)
         if (b->key == key)
             return b->value;
     return key->initial;

@@ -45,12 +45,10 @@ static void open_nursery(roost_nursery *n, const roost_nursery_options *o,
     roost_time deadline = o && o->deadline ? o->deadline : ROOST_NEVER;
 
     roost__scope_begin(&n->scope, SCOPE_NURSERY, deadline, site);
-    memset((char *)n + offsetof(roost_nursery, o), 0,
-           sizeof *n - offsetof(roost_nursery, o));
-    if (o) {
+    memset(&n->s, 0, sizeof n->s);
+    if (o)
         need_sane(o, site);
-        n->o = *o;
-    }
+    n->o = o ? *o : (roost_nursery_options){ 0 };
 }
 
 void roost_nursery_open_at(roost_nursery *n, const char *site)
@@ -83,12 +81,12 @@ static void fail_nursery(roost_nursery *n, int code, roost_error *e,
 {
     struct roost_rt *rt = n->scope.task->rt;
 
-    if (n->verdict) {
-        roost__error_beside(rt, n->error, e);
+    if (n->s.verdict) {
+        roost__error_beside(rt, n->s.error, e);
         return;
     }
-    n->verdict = code;
-    n->error = e;
+    n->s.verdict = code;
+    n->s.error = e;
     roost__scope_cancel(&n->scope,
                         &(struct roost__cause){ .kind = CAUSE_FAILURE,
                                                 .code = code,
@@ -102,21 +100,21 @@ static void fail_nursery(roost_nursery *n, int code, roost_error *e,
 static void note_cut(roost_nursery *n)
 {
     if (n->scope.parent->effective)
-        n->cut_outside = 1;
+        n->s.cut_outside = 1;
     else if (n->scope.cause == CAUSE_DEADLINE)
-        n->cut_deadline = 1;
+        n->s.cut_deadline = 1;
     else if (n->scope.cause == CAUSE_HAND)
-        n->cut_by_hand = 1;
+        n->s.cut_by_hand = 1;
 }
 
 int roost__foreign_cancel(roost_task *t, int result)
 {
-    const char *leak = t->leak_site;
+    const char *leak = t->s.leak_site;
 
     if (result != -ECANCELED || t->base.effective)
         return result;
-    roost__error_drop(t->rt, t->errors);
-    t->errors = roost__error_new(
+    roost__error_drop(t->rt, t->s.errors);
+    t->s.errors = roost__error_new(
         t, -EPROTO, t->site, "the task returned -ECANCELED although nothing "
         "around it was cancelled%s%s", leak ? "; a cancelled scope was left "
         "without leave at " : "", leak ? leak : "");
@@ -131,7 +129,7 @@ static void judge(roost_nursery *n, roost_task *t, int result)
     if (result >= 0)
         return;
     if (result == -ECANCELED) {
-        if (!t->service || n->services.cause != CAUSE_CLOSE)
+        if (!t->s.service || n->services.cause != CAUSE_CLOSE)
             note_cut(n);
         return;
     }
@@ -149,18 +147,18 @@ static void judge(roost_nursery *n, roost_task *t, int result)
 
 static bool has_room(const roost_nursery *n)
 {
-    return !n->o.children_max || n->count + n->promised < n->o.children_max;
+    return !n->o.children_max || n->s.count + n->s.promised < n->o.children_max;
 }
 
 static bool nobody(const roost_nursery *n)
 {
-    return n->count == 0 && n->promised == 0;
+    return n->s.count == 0 && n->s.promised == 0;
 }
 
 /* Only service children are left, and have not been told to go. */
 static bool services_are_alone(const roost_nursery *n)
 {
-    return n->has_services && !n->ordinary && !n->promised &&
+    return n->s.has_services && !n->s.ordinary && !n->s.promised &&
            n->services.cause == CAUSE_NONE;
 }
 
@@ -168,25 +166,25 @@ void roost__nursery_changed(roost_nursery *n)
 {
     roost_wait *w;
 
-    while (n->rooms.first && has_room(n)) {
-        w = roost__lot_take(&n->rooms);
-        w->task->promise = n;
-        n->promised++;
+    while (n->s.rooms.first && has_room(n)) {
+        w = roost__lot_take(&n->s.rooms);
+        w->task->s.promise = n;
+        n->s.promised++;
         roost_wake(w, 0);
     }
-    if (!n->closer || (!nobody(n) && !services_are_alone(n)))
+    if (!n->s.closer || (!nobody(n) && !services_are_alone(n)))
         return;
-    w = n->closer;
-    n->closer = NULL;
+    w = n->s.closer;
+    n->s.closer = NULL;
     roost_wake(w, 0);
 }
 
 void roost__nursery_pass_room(roost_task *t)
 {
-    roost_nursery *n = t->promise;
+    roost_nursery *n = t->s.promise;
 
-    t->promise = NULL;
-    n->promised--;
+    t->s.promise = NULL;
+    n->s.promised--;
     roost__nursery_changed(n);
 }
 
@@ -212,11 +210,11 @@ int roost_nursery_wait_room(roost_nursery *n)
     need_open(n, "roost_nursery_wait_room", NULL);
     if (t->scope->effective)
         return -ECANCELED;
-    if (t->promise == n || (has_room(n) && !n->rooms.first))
+    if (t->s.promise == n || (has_room(n) && !n->s.rooms.first))
         return 0;
     roost__wait_init(&w, t);
-    roost__lot_append(&n->rooms, &w);
-    return roost__park(&w, "room in a nursery", roost__lot_abort, &n->rooms,
+    roost__lot_append(&n->s.rooms, &w);
+    return roost__park(&w, "room in a nursery", roost__lot_abort, &n->s.rooms,
                        ROOST__PLACE);
 }
 
@@ -224,31 +222,30 @@ int roost_nursery_wait_room(roost_nursery *n)
 
 static void child_home(roost_task *t, int result)
 {
-    roost_nursery *n = t->nursery;
+    roost_nursery *n = t->s.nursery;
 
     result = roost__foreign_cancel(t, roost__task_settle(t, result));
-    if (t->promise)
+    if (t->s.promise)
         roost__nursery_pass_room(t);
-    if (t->start)
+    if (t->s.start)
         roost__start_over(t, result);
     else
         judge(n, t, result);
-    t->ended = 1;
-    roost__error_drop(t->rt, t->errors);
+    roost__error_drop(t->rt, t->s.errors);
     roost__scope_unlink(&t->base);
-    if (t->handle)
+    if (t->s.handle)
         roost__handle_end(t, result);
-    n->count--;
-    if (!t->service || t->start)
-        n->ordinary--;
+    n->s.count--;
+    if (!t->s.service || t->s.start)
+        n->s.ordinary--;
     roost__nursery_changed(n);
 }
 
 static void link_services(roost_nursery *n)
 {
-    if (n->has_services)
+    if (n->s.has_services)
         return;
-    n->has_services = 1;
+    n->s.has_services = 1;
     roost__scope_init(&n->services, n->scope.task, &n->scope, SCOPE_SERVICES,
                       n->scope.site);
     roost__scope_link(&n->services, &n->scope);
@@ -259,9 +256,9 @@ static void link_services(roost_nursery *n)
 /* Uses the room promised to the spawner, or one that is there. */
 static bool take_room(roost_nursery *n, roost_task *spawner)
 {
-    if (spawner->promise == n) {
-        spawner->promise = NULL;
-        n->promised--;
+    if (spawner->s.promise == n) {
+        spawner->s.promise = NULL;
+        n->s.promised--;
         return true;
     }
     return has_room(n);
@@ -296,23 +293,25 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
         return -EAGAIN;
     if (o->service)
         link_services(n);
-    t = roost__task_new(spawner->rt, &(struct roost__birth){
-        .fn = s->fn, .arg = s->arg, .copy_bytes = o->copy_bytes,
-        .stack_class = class_index, .home = child_home,
-        .scope = s->start ? spawner->scope
-                          : o->service ? &n->services : &n->scope,
-        .parent = n->scope.task, .name = o->name, .site = s->site });
+    t = roost__task_new(spawner->rt, class_index, s->arg, o->copy_bytes);
     if (!t) {
         roost__nursery_changed(n);
         return -ENOMEM;
     }
-    t->nursery = n;
-    t->service = o->service;
-    t->start = s->start;
+    t->fn = s->fn;
+    t->home = child_home;
+    t->parent = n->scope.task;
+    t->name = o->name;
+    t->site = s->site;
+    t->s.nursery = n;
+    t->s.service = o->service;
+    t->s.start = s->start;
+    roost__task_begin(t, s->start ? spawner->scope
+                         : o->service ? &n->services : &n->scope);
     roost__handle_set(s, t);
-    n->count++;
+    n->s.count++;
     if (!o->service || s->start)
-        n->ordinary++;
+        n->s.ordinary++;
     *ret_child = t;
     return 0;
 }
@@ -378,7 +377,7 @@ static void join(roost_nursery *n, roost_task *t, void *place)
     bool yielded = false;
     roost_wait w;
 
-    n->closing = 1;
+    n->s.closing = 1;
     while (!nobody(n) || !yielded) {
         yielded = true;
         if (nobody(n)) {
@@ -390,7 +389,7 @@ static void join(roost_nursery *n, roost_task *t, void *place)
                 .kind = CAUSE_CLOSE, .site = n->close_site, .by = t,
                 .reason = "the nursery closes and only services are left" });
         roost__wait_init(&w, t);
-        n->closer = &w;
+        n->s.closer = &w;
         roost__park(&w, "its children", NULL, n, place);
     }
 }
@@ -399,23 +398,23 @@ static void join(roost_nursery *n, roost_task *t, void *place)
 static void take_body(roost_nursery *n, roost_task *t, int *result,
                       const char *site)
 {
-    if (*result == -ECANCELED || n->kept)
+    if (*result == -ECANCELED || n->s.kept)
         roost__scope_look(t->rt, &n->scope);
-    if (n->kept && (*result >= 0 || *result == -ECANCELED)) {
-        *result = n->kept;
-        fail_nursery(n, *result, n->kept_error, t, site);
+    if (n->s.kept && (*result >= 0 || *result == -ECANCELED)) {
+        *result = n->s.kept;
+        fail_nursery(n, *result, n->s.kept_error, t, site);
     } else if (*result == -ECANCELED) {
         if (n->scope.effective)
             note_cut(n);
         else
-            n->foreign = 1;
+            n->s.foreign = 1;
     } else if (*result < 0) {
         fail_nursery(n, *result, roost__error_take(t, *result), t, site);
-        if (n->kept)
-            roost__error_beside(t->rt, n->error, n->kept_error);
+        if (n->s.kept)
+            roost__error_beside(t->rt, n->s.error, n->s.kept_error);
     }
-    n->kept_error = NULL;
-    if (n->foreign) /* S7: it fails the body, and is no cancellation's */
+    n->s.kept_error = NULL;
+    if (n->s.foreign) /* S7: it fails the body, and is no cancellation's */
         roost__scope_cancel(&n->scope, &(struct roost__cause){
             .kind = CAUSE_FAILURE, .code = -ECANCELED, .site = site, .by = t,
             .reason = "the body failed with a foreign -ECANCELED" });
@@ -423,22 +422,22 @@ static void take_body(roost_nursery *n, roost_task *t, int *result,
 
 static int verdict(roost_nursery *n, int result)
 {
-    if (n->verdict)
-        return n->verdict;
-    if (n->foreign || n->cut_outside)
+    if (n->s.verdict)
+        return n->s.verdict;
+    if (n->s.foreign || n->s.cut_outside)
         return -ECANCELED;
-    if (n->cut_deadline) {
+    if (n->s.cut_deadline) {
         n->scope.caught = 1;
         return -ETIMEDOUT;
     }
-    if (n->cut_by_hand)
+    if (n->s.cut_by_hand)
         n->scope.caught = 1;
     return result == -ECANCELED ? 0 : result;
 }
 
 static void end_scopes(roost_nursery *n)
 {
-    if (n->has_services)
+    if (n->s.has_services)
         roost__scope_unlink(&n->services);
     roost__scope_end(&n->scope);
 }
@@ -454,9 +453,9 @@ static int close_nursery(roost_nursery *n, int result, const char *site,
     join(n, t, place);
     result = verdict(n, result);
     end_scopes(n);
-    if (n->error) {
-        roost__error_drop(t->rt, t->errors);
-        t->errors = n->error;
+    if (n->s.error) {
+        roost__error_drop(t->rt, t->s.errors);
+        t->s.errors = n->s.error;
     }
     return result;
 }
@@ -493,15 +492,15 @@ static void keep(roost_task *t, int code, roost_error *e)
 {
     roost_scope *s = t->scope;
     roost_nursery *n = NULL;
-    int *kept = &t->kept;
-    roost_error **kept_error = &t->kept_error;
+    int *kept = &t->s.kept;
+    roost_error **kept_error = &t->s.kept_error;
 
     for (; s != &t->base && !n; s = s->parent)
         if (s->kind == SCOPE_NURSERY)
             n = ROOST__CONTAINER(s, roost_nursery, scope);
     if (n) {
-        kept = &n->kept;
-        kept_error = &n->kept_error;
+        kept = &n->s.kept;
+        kept_error = &n->s.kept_error;
     }
     if (*kept) {
         roost__error_beside(t->rt, *kept_error, e);
@@ -530,12 +529,12 @@ static void say_left(const roost_nursery *n, bool leaked)
 /* What the guard must not lose: a failure, its own or one kept for it. */
 static int found(roost_nursery *n, roost_task *t, roost_error **ret_error)
 {
-    if (n->verdict && n->kept)
-        roost__error_beside(t->rt, n->error, n->kept_error);
-    *ret_error = n->verdict ? n->error : n->kept_error;
-    if (n->verdict || n->kept)
-        return n->verdict ? n->verdict : n->kept;
-    return n->cut_deadline ? -ETIMEDOUT : 0;
+    if (n->s.verdict && n->s.kept)
+        roost__error_beside(t->rt, n->s.error, n->s.kept_error);
+    *ret_error = n->s.verdict ? n->s.error : n->s.kept_error;
+    if (n->s.verdict || n->s.kept)
+        return n->s.verdict ? n->s.verdict : n->s.kept;
+    return n->s.cut_deadline ? -ETIMEDOUT : 0;
 }
 
 void roost_nursery_guard(roost_nursery *n)
@@ -552,7 +551,7 @@ void roost_nursery_guard(roost_nursery *n)
                                 "nursery", n->scope.site);
     t->rt->guards_acted++;
     leaked = n->scope.cause == CAUSE_HAND || n->scope.cause == CAUSE_DEADLINE;
-    abandoned = n->count > 0 && !n->scope.effective;
+    abandoned = n->s.count > 0 && !n->scope.effective;
     n->close_site = n->scope.site;
     roost__scope_cancel(&n->scope, &(struct roost__cause){
         .kind = CAUSE_GUARD, .site = n->scope.site, .by = t,
@@ -563,7 +562,7 @@ void roost_nursery_guard(roost_nursery *n)
     if (code)
         keep(t, code, e);
     if (leaked)
-        t->leak_site = n->scope.site;
+        t->s.leak_site = n->scope.site;
     if (code || abandoned || leaked)
         say_left(n, leaked && !code && !abandoned);
 }
@@ -596,5 +595,5 @@ roost_scope *roost_nursery_scope(roost_nursery *n)
 
 size_t roost_nursery_count(const roost_nursery *n)
 {
-    return n->count;
+    return n->s.count;
 }

@@ -24,16 +24,16 @@ int roost__park(roost_wait *w, const char *what, roost_abort_fn *abort,
     if (w->state == WAIT_DONE)
         return w->result;
     w->state = WAIT_PARKED;
-    t->wait = w;
+    t->s.wait = w;
     t->abort = abort;
     t->wait_object = arg;
     t->wait_what = what;
     t->wait_place = place;
     t->wait_since = t->rt->now;
-    t->parked_idle = t->idle;
-    t->idle = 0;
+    t->s.parked_idle = t->s.idle;
+    t->s.idle = 0;
     roost__sched_suspend(t->rt);
-    t->wait = NULL;
+    t->s.wait = NULL;
     return w->result;
 }
 
@@ -51,7 +51,7 @@ static bool try_abort(roost_wait *w, roost_abort_fn *abort, void *arg)
 
 void roost__park_cancel(roost_task *t)
 {
-    roost_wait *w = t->wait;
+    roost_wait *w = t->s.wait;
 
     if (w && w->state == WAIT_PARKED && try_abort(w, t->abort, t->wait_object))
         roost__sched_ready(t);
@@ -96,38 +96,6 @@ void roost_wake(roost_wait *w, int result)
         roost__sched_ready(w->task);
     }
     w->state = WAIT_DONE;
-}
-
-void roost__lot_append(roost_lot *l, roost_wait *w)
-{
-    w->next = NULL;
-    w->prev = l->last;
-    if (l->last)
-        l->last->next = w;
-    else
-        l->first = w;
-    l->last = w;
-}
-
-void roost__lot_remove(roost_lot *l, roost_wait *w)
-{
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        l->first = w->next;
-    if (w->next)
-        w->next->prev = w->prev;
-    else
-        l->last = w->prev;
-}
-
-roost_wait *roost__lot_take(roost_lot *l)
-{
-    roost_wait *w = l->first;
-
-    if (w)
-        roost__lot_remove(l, w);
-    return w;
 }
 
 bool roost__lot_abort(roost_wait *w, void *lot)

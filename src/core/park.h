@@ -22,9 +22,37 @@ static inline void roost__wait_init(roost_wait *w, roost_task *t)
 }
 
 /* Queues of waits, as a roost_lot keeps them. */
-void roost__lot_append(roost_lot *l, roost_wait *w);
-void roost__lot_remove(roost_lot *l, roost_wait *w);
-roost_wait *roost__lot_take(roost_lot *l);
+static inline void roost__lot_append(roost_lot *l, roost_wait *w)
+{
+    w->next = NULL;
+    w->prev = l->last;
+    if (l->last)
+        l->last->next = w;
+    else
+        l->first = w;
+    l->last = w;
+}
+
+static inline void roost__lot_remove(roost_lot *l, roost_wait *w)
+{
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        l->first = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    else
+        l->last = w->prev;
+}
+
+static inline roost_wait *roost__lot_take(roost_lot *l)
+{
+    roost_wait *w = l->first;
+
+    if (w)
+        roost__lot_remove(l, w);
+    return w;
+}
 
 /* The abort function of whoever waits on a lot; arg is the lot. */
 bool roost__lot_abort(roost_wait *w, void *lot);

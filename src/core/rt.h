@@ -47,42 +47,44 @@ struct __attribute__((aligned(16))) roost_task {
     roost_task *ready_next; /* run queue */
     struct roost_rt *rt;
     roost_scope *scope; /* innermost */
-    int32_t budget;     /* waits left before a forced yield (C6) */
-    uint8_t fresh;      /* has not run yet */
-    uint8_t idle;       /* the next park is ROOST_IDLE */
-    uint8_t parked_idle;
-    uint8_t ready;
-    uint8_t service, started, ended;
-    uint8_t start_pending; /* under roost_start: roost_started not yet called */
-    uint8_t last_caught;   /* of the scope left last */
-    uint8_t in_defer;
-    roost_wait *wait; /* while parked */
+    roost_task_fn *fn;
+    void *arg;
+    roost__home_fn *home;
+    roost_task *parent;
+    const char *name, *site;
+    uint64_t id;
+
+    struct roost__task_state { /* zero at birth; 96 bytes are cleared inline */
+        int32_t budget; /* waits left before a forced yield (C6) */
+        int kept;       /* a failure that a guard found (N5) */
+        uint32_t defer_count;
+        uint8_t fresh; /* has not run yet */
+        uint8_t idle, parked_idle; /* the next park, this park is ROOST_IDLE */
+        uint8_t ready, service, started;
+        uint8_t last_caught; /* of the scope left last */
+        roost_wait *wait;    /* while parked */
+        roost_nursery *nursery;
+        roost_nursery *promise; /* a room in it is ours until we suspend */
+        roost_child *handle;
+        struct start *start;  /* the roost_start that waits for us */
+        roost_error *errors;  /* our chain, newest first */
+        roost_error *kept_error;
+        const char *leak_site; /* a cancelled scope closed by its guard (N16) */
+        struct local_binding *locals;
+        struct roost__deferred *defers;
+    } s;
+
+    /* Of the park under way. */
     roost_abort_fn *abort;
     void *wait_object;
     const char *wait_what;
     void *wait_place; /* return address of the public call */
     roost_time wait_since;
-    roost_task *abort_next; /* queue of a cancellation under way */
+    roost_task *abort_next;    /* queue of a cancellation under way */
     struct roost__timer timer; /* of a sleep */
 
     roost_scope base; /* around the whole body; a node of its nursery */
-    roost_task *parent;
-    roost_nursery *nursery;
-    roost_nursery *promise; /* a room in it is ours until we suspend */
-    roost_task_fn *fn;
-    void *arg;
-    roost__home_fn *home;
-    const char *name, *site;
-    uint64_t id;
-    roost_child *handle;
-    struct start *start; /* the roost_start that waits for us */
-    roost_error *errors; /* our chain, newest first */
-    roost_error *kept_error;
-    int kept; /* a failure that a guard found (N5) */
-    const char *leak_site; /* a cancelled scope closed by its guard (N16) */
-    struct local_binding *locals;
-    struct roost__deferred *defers; /* count and capacity beside */
-    uint32_t defer_count, defer_capacity;
+    uint32_t defer_capacity;
     struct roost__fiber fiber; /* what sanitizers want to know of a stack */
 };
 

@@ -59,11 +59,10 @@ static void root_home(roost_task *t, int result)
     struct roost_rt *rt = t->rt;
 
     result = roost__task_settle(t, result);
-    if (t->promise)
+    if (t->s.promise)
         roost__nursery_pass_room(t);
-    roost__error_drop(rt, t->errors);
-    t->errors = NULL;
-    t->ended = 1;
+    roost__error_drop(rt, t->s.errors);
+    t->s.errors = NULL;
     roost__scope_unlink(&t->base);
     rt->result = result;
     rt->finished = true;
@@ -113,12 +112,15 @@ static void root_scope(struct roost_rt *rt)
 static int make_root(struct roost_rt *rt, roost_task_fn *fn, void *arg)
 {
     root_scope(rt);
-    rt->root = roost__task_new(rt, &(struct roost__birth){
-        .fn = fn, .arg = arg, .stack_class = rt->default_class,
-        .home = root_home, .scope = &rt->scope, .name = "main",
-        .site = rt->site });
+    rt->root = roost__task_new(rt, rt->default_class, arg, 0);
     if (!rt->root)
         return -ENOMEM;
+    rt->root->fn = fn;
+    rt->root->home = root_home;
+    rt->root->parent = NULL;
+    rt->root->name = "main";
+    rt->root->site = rt->site;
+    roost__task_begin(rt->root, &rt->scope);
     rt->scope.task = rt->root;
     return 0;
 }

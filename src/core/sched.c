@@ -61,7 +61,7 @@ void roost__sched_look(struct roost_rt *rt)
 
 /* The seeded pool: [0, pool_now) may be drawn; what became ready after somebody
  * yielded lies behind it, and is drawn when the front is used up. */
-static void pool_add(struct roost_rt *rt, roost_task *t, bool behind)
+void roost__pool_add(struct roost_rt *rt, roost_task *t, bool behind)
 {
     ROOST_ASSERT(rt->pool_count < rt->pool_capacity);
     if (!behind && rt->pool_now == rt->pool_count)
@@ -83,13 +83,11 @@ static roost_task *pool_draw(struct roost_rt *rt)
     return t;
 }
 
-int roost__sched_reserve(struct roost_rt *rt)
+int roost__pool_grow(struct roost_rt *rt)
 {
     size_t capacity = rt->pool_capacity ? rt->pool_capacity * 2 : 64;
     roost_task **pool;
 
-    if (!rt->seed || rt->tasks < rt->pool_capacity)
-        return 0;
     pool = rt->sys->alloc(capacity * sizeof *pool);
     if (!pool)
         return -ENOMEM;
@@ -101,16 +99,6 @@ int roost__sched_reserve(struct roost_rt *rt)
     return 0;
 }
 
-static void queue_add(struct roost_rt *rt, roost_task *t)
-{
-    t->ready_next = NULL;
-    if (rt->ready_last)
-        rt->ready_last->ready_next = t;
-    else
-        rt->ready_first = t;
-    rt->ready_last = t;
-}
-
 static roost_task *queue_take(struct roost_rt *rt)
 {
     roost_task *t = rt->ready_first;
@@ -119,18 +107,6 @@ static roost_task *queue_take(struct roost_rt *rt)
     if (!rt->ready_first)
         rt->ready_last = NULL;
     return t;
-}
-
-void roost__sched_ready(roost_task *t)
-{
-    struct roost_rt *rt = t->rt;
-
-    ROOST_SLOW_CHECK(!t->ready);
-    t->ready = 1;
-    if (rt->seed)
-        pool_add(rt, t, false);
-    else
-        queue_add(rt, t);
 }
 
 /* The turn has gone on for too long; looked at now and then. */
@@ -151,7 +127,7 @@ static inline roost_task *next_task(struct roost_rt *rt)
     if (turn_is_long(rt))
         rt->turn_left = 0;
     t = rt->seed ? pool_draw(rt) : queue_take(rt);
-    t->ready = 0;
+    t->s.ready = 0;
     if (rt->o.ret_trace)
         rt->trace = (rt->trace ^ t->id) * UINT64_C(0x100000001b3);
     return t;
@@ -183,11 +159,11 @@ static void *task_life(void *arg)
     t->home(t, t->fn(t->arg));
     rt->dead = t;
     rt->tasks--;
-    next = !rt->ready_first || rt->ready_first->fresh || rt->seed
+    next = !rt->ready_first || rt->ready_first->s.fresh || rt->seed
                ? NULL : next_task(rt);
     rt->current = next;
     if (next)
-        next->budget = ROOST__BUDGET;
+        next->s.budget = ROOST__BUDGET;
     roost__fiber_leave(&t->fiber, next ? &next->fiber : &rt->main_fiber, true);
     return next ? next->sp : rt->main_sp;
 }
@@ -200,13 +176,13 @@ static inline void go(struct roost_rt *rt, void **save,
     roost__fiber_leave(self, next ? &next->fiber : &rt->main_fiber, false);
     if (!next) {
         roost__switch(save, rt->main_sp);
-    } else if (next->fresh) {
-        next->fresh = 0;
-        next->budget = ROOST__BUDGET;
+    } else if (next->s.fresh) {
+        next->s.fresh = 0;
+        next->s.budget = ROOST__BUDGET;
         roost__switch_fresh(save, next->sp, task_life, next,
                             next->parent ? &next->parent->sp : &rt->main_sp);
     } else {
-        next->budget = ROOST__BUDGET;
+        next->s.budget = ROOST__BUDGET;
         roost__switch(save, next->sp);
     }
     roost__fiber_arrive(self);
@@ -217,7 +193,7 @@ static inline void go(struct roost_rt *rt, void **save,
 static inline void before_suspend(struct roost_rt *rt, roost_task *t)
 {
     roost__deadline_arm(t);
-    if (t->promise)
+    if (t->s.promise)
         rt->pass_room(t);
     if (!roost__stack_canary_ok(roost__task_stack(t)))
         rt->overflowed(t);
@@ -238,7 +214,7 @@ void roost__sched_yield(struct roost_rt *rt, bool forced)
     roost_task *t = rt->current, *next;
 
     before_suspend(rt, t);
-    t->budget = ROOST__BUDGET;
+    t->s.budget = ROOST__BUDGET;
     if (!roost__sched_busy(rt)) {
         if (!forced && rt->turn_left > 8) {
             rt->turn_left -= 8;
@@ -246,11 +222,11 @@ void roost__sched_yield(struct roost_rt *rt, bool forced)
         }
         rt->turn_left = 0;
     }
-    t->ready = 1;
+    t->s.ready = 1;
     if (rt->seed)
-        pool_add(rt, t, true);
+        roost__pool_add(rt, t, true);
     else
-        queue_add(rt, t);
+        roost__queue_add(rt, t);
     next = next_task(rt);
     if (next != t)
         go(rt, &t->sp, &t->fiber, next);

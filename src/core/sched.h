@@ -11,12 +11,40 @@
 void roost__sched_init(struct roost_rt *rt);
 void roost__sched_done(struct roost_rt *rt);
 
-/* Room in the seeded pool for one task more: 0 or -ENOMEM. So that making a
- * task ready never allocates. */
-int roost__sched_reserve(struct roost_rt *rt);
+/* The seeded pool, where the order is drawn; `behind` those that are ready. */
+int roost__pool_grow(struct roost_rt *rt);
+void roost__pool_add(struct roost_rt *rt, roost_task *t, bool behind);
+
+/* Room in the pool for one task more: 0 or -ENOMEM. So that making a task ready
+ * never allocates. */
+static inline int roost__sched_reserve(struct roost_rt *rt)
+{
+    return !rt->seed || rt->tasks < rt->pool_capacity ? 0
+                                                      : roost__pool_grow(rt);
+}
+
+static inline void roost__queue_add(struct roost_rt *rt, roost_task *t)
+{
+    t->ready_next = NULL;
+    if (rt->ready_last)
+        rt->ready_last->ready_next = t;
+    else
+        rt->ready_first = t;
+    rt->ready_last = t;
+}
 
 /* The task will run, in its turn. */
-void roost__sched_ready(roost_task *t);
+static inline void roost__sched_ready(roost_task *t)
+{
+    struct roost_rt *rt = t->rt;
+
+    ROOST_SLOW_CHECK(!t->s.ready);
+    t->s.ready = 1;
+    if (rt->seed)
+        roost__pool_add(rt, t, false);
+    else
+        roost__queue_add(rt, t);
+}
 
 /* The running task stops until somebody makes it ready. */
 void roost__sched_suspend(struct roost_rt *rt);
@@ -53,7 +81,7 @@ roost__waiter(const char *call)
 
     ROOST_USAGE(t, "%s was called outside a task, where nothing can wait; call "
                 "it in a function started by roost_run or roost_spawn", call);
-    if (--t->budget <= 0)
+    if (--t->s.budget <= 0)
         roost__sched_yield(t->rt, true);
     return t;
 }

@@ -33,52 +33,6 @@ static bool is_shield(const roost_scope *s)
     return s->kind == SCOPE_SHIELD || s->kind == SCOPE_SERVICES;
 }
 
-void roost__scope_link(roost_scope *s, roost_scope *parent)
-{
-    s->parent = parent;
-    s->next = NULL;
-    s->prev = parent->last;
-    if (parent->last)
-        parent->last->next = s;
-    else
-        parent->first = s;
-    parent->last = s;
-}
-
-void roost__scope_unlink(roost_scope *s)
-{
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        s->parent->first = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    else
-        s->parent->last = s->prev;
-    if (roost__timer_armed(&s->timer))
-        roost__wheel_remove(&s->task->rt->wheel, &s->timer);
-}
-
-void roost__scope_init(roost_scope *s, roost_task *t, roost_scope *parent,
-                       int kind, const char *site)
-{
-    s->cookie = roost__cookie(s);
-    s->parent = parent;
-    s->first = s->last = NULL;
-    s->task = t;
-    s->site = site;
-    s->inner_site = NULL;
-    s->timer.at = ROOST_NEVER;
-    s->timer.where = 0;
-    s->timer.kind = TIMER_SCOPE;
-    s->deadline = s->budget = s->pierce_at = ROOST_NEVER;
-    s->effective = parent->effective;
-    s->cancelled_at = parent->cancelled_at;
-    s->kind = (uint8_t)kind;
-    s->cause = s->used_up = s->armed = 0;
-    s->expression = s->caught = 0;
-}
-
 /* ---- the timer: the next instant at which the scope wants attention ---- */
 
 static roost_time next_attention(const roost_scope *s)
@@ -108,7 +62,7 @@ static void mark(struct roost_rt *rt, roost_scope *s, roost_time at)
 
     s->effective = 1;
     s->cancelled_at = at;
-    if (!t || t->scope != s || !t->wait || t->wait->state != WAIT_PARKED)
+    if (!t || t->scope != s || !t->s.wait || t->s.wait->state != WAIT_PARKED)
         return;
     t->abort_next = NULL;
     if (rt->aborting_last)
@@ -341,7 +295,7 @@ void roost__scope_end(roost_scope *s)
     s->timer.at = ROOST_NEVER;
     t->scope = s->parent;
     t->scope->inner_site = NULL;
-    t->last_caught = s->caught;
+    t->s.last_caught = s->caught;
 }
 
 bool roost__scope_is_ours(const roost_task *t, const roost_scope *s)
@@ -354,25 +308,22 @@ bool roost__scope_is_ours(const roost_task *t, const roost_scope *s)
     return false;
 }
 
-void roost__scope_need_innermost(const roost_task *t, const roost_scope *s,
-                                 const char *call, const char *site)
+void roost__scope_misused(const roost_task *t, const roost_scope *s,
+                          const char *call, const char *site)
 {
-    const char *what = call;
+    const char *where = roost__place(site);
 
     ROOST_USAGE(!roost__scope_left(s), "%s at %s: what was entered or opened at "
                 "%s is over already; each enter has one leave, each open one "
-                "close", what, roost__place(site), roost__place(s->site));
+                "close", call, where, roost__place(s->site));
     ROOST_USAGE(roost__scope_open(s), "%s at %s: it was never entered or opened",
-                what, roost__place(site));
+                call, where);
     ROOST_USAGE(s->task == t, "%s at %s: it was entered at %s by another task; "
-                "only that task may leave it", what, roost__place(site),
+                "only that task may leave it", call, where,
                 roost__place(s->site));
-    if (t->scope == s)
-        return;
     roost__misuse("%s at %s: inside the one entered at %s the one entered at %s "
-                  "is still open; leave or close that one first", what,
-                  roost__place(site), roost__place(s->site),
-                  roost__place(s->inner_site));
+                  "is still open; leave or close that one first", call, where,
+                  roost__place(s->site), roost__place(s->inner_site));
 }
 
 void (roost_scope_enter)(roost_scope *s, roost_time deadline)
@@ -469,7 +420,7 @@ void roost_scope_guard(roost_scope *s)
     t->rt->guards_acted++;
     if (!s->cause)
         return;
-    t->leak_site = s->site;
+    t->s.leak_site = s->site;
     if (roost__first_time(s->site))
         roost__say("the scope entered at %s was cancelled and its block left "
                    "without roost_scope_leave: its -ECANCELED leaks; return "
@@ -547,7 +498,7 @@ bool roost_scope_caught(const roost_scope *s)
 
     if (s)
         return s->caught;
-    return t && t->last_caught;
+    return t && t->s.last_caught;
 }
 
 int roost_cancelled(void)

@@ -2,7 +2,7 @@
 #ifndef ROOST_CORE_SCOPE_H
 #define ROOST_CORE_SCOPE_H
 
-#include "core/rt.h"
+#include "core/deadline.h"
 
 /* Who cancels, and why. */
 struct roost__cause {
@@ -30,12 +30,54 @@ static inline bool roost__scope_left(const roost_scope *s)
     return s->cookie == ~roost__cookie(s);
 }
 
-/* Prepares a scope of `kind` for task `t` inside `parent`, not yet linked.
- * Deadline and budget are ROOST_NEVER. */
-void roost__scope_init(roost_scope *s, roost_task *t, roost_scope *parent,
-                       int kind, const char *site);
-void roost__scope_link(roost_scope *s, roost_scope *parent);
-void roost__scope_unlink(roost_scope *s);
+static inline void roost__scope_link(roost_scope *s, roost_scope *parent)
+{
+    s->parent = parent;
+    s->next = NULL;
+    s->prev = parent->last;
+    if (parent->last)
+        parent->last->next = s;
+    else
+        parent->first = s;
+    parent->last = s;
+}
+
+static inline void roost__scope_unlink(roost_scope *s)
+{
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        s->parent->first = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    else
+        s->parent->last = s->prev;
+    if (roost__timer_armed(&s->timer))
+        roost__wheel_remove(&s->task->rt->wheel, &s->timer);
+}
+
+/* A scope of `kind` for task `t` inside `parent`, not yet linked. Deadline and
+ * budget are ROOST_NEVER. */
+static inline void roost__scope_init(roost_scope *s, roost_task *t,
+                                     roost_scope *parent, int kind,
+                                     const char *site)
+{
+    s->cookie = roost__cookie(s);
+    s->parent = parent;
+    s->first = s->last = NULL;
+    s->task = t;
+    s->site = site;
+    s->inner_site = NULL;
+    s->timer.at = ROOST_NEVER;
+    s->timer.where = 0;
+    s->timer.kind = TIMER_SCOPE;
+    s->deadline = s->budget = s->pierce_at = ROOST_NEVER;
+    s->effective = parent->effective;
+    s->cancelled_at = parent->cancelled_at;
+    s->kind = (uint8_t)kind;
+    s->cause = s->used_up = s->armed = 0;
+    s->expression = s->caught = 0;
+}
 
 /* As the innermost scope of the running task, with or without a deadline. */
 void roost__scope_begin(roost_scope *s, int kind, roost_time deadline,
@@ -64,8 +106,16 @@ void roost__scope_fire(struct roost_rt *rt, struct roost__timer *timer);
 /* Whether the running task entered it and has not left it. */
 bool roost__scope_is_ours(const roost_task *t, const roost_scope *s);
 
-/* Misuse unless it is the innermost of the running task. */
-void roost__scope_need_innermost(const roost_task *t, const roost_scope *s,
-                                 const char *call, const char *site);
+/* Misuse unless it is the innermost of the running task `t`. */
+_Noreturn void roost__scope_misused(const roost_task *t, const roost_scope *s,
+                                    const char *call, const char *site);
+static inline void roost__scope_need_innermost(const roost_task *t,
+                                               const roost_scope *s,
+                                               const char *call,
+                                               const char *site)
+{
+    if (!roost__scope_open(s) || t->scope != s)
+        roost__scope_misused(t, s, call, site);
+}
 
 #endif

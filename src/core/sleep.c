@@ -67,7 +67,7 @@ void roost__sleep_fire(struct roost_rt *rt, struct roost__timer *timer)
     roost_task *t = ROOST__CONTAINER(timer, roost_task, timer);
 
     (void)rt;
-    roost_wake(t->wait, 0);
+    roost_wake(t->s.wait, 0);
 }
 
 static int sleep_until(roost_task *t, roost_time instant, void *place)
@@ -138,7 +138,7 @@ void roost_idle_begin(void)
     roost_task *t = roost__self();
 
     if (t)
-        t->idle = 1;
+        t->s.idle = 1;
 }
 
 int roost_idle_end(int result)
@@ -146,6 +146,6 @@ int roost_idle_end(int result)
     roost_task *t = roost__self();
 
     if (t)
-        t->idle = 0;
+        t->s.idle = 0;
     return result;
 }

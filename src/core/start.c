@@ -50,45 +50,45 @@ void roost_started(int value)
     ROOST_USAGE(value >= 0, "roost_started was given %d by the task spawned at "
                 "%s; a child that cannot start returns its error", value,
                 roost__place(t->site));
-    ROOST_USAGE(!t->started, "roost_started was called twice by the task spawned "
+    ROOST_USAGE(!t->s.started, "roost_started was called twice by the task spawned "
                 "at %s; once, when it is ready", roost__place(t->site));
-    if (!t->start)
+    if (!t->s.start)
         return;
-    t->started = 1;
-    t->start->value = value;
-    caller = t->start->w.task;
+    t->s.started = 1;
+    t->s.start->value = value;
+    caller = t->s.start->w.task;
     if (caller->scope->effective)
         return;
-    roost_wake(&t->start->w, value);
-    t->start = NULL;
-    roost__scope_move(&t->base, t->service ? &t->nursery->services
-                                           : &t->nursery->scope);
-    if (t->service)
-        t->nursery->ordinary--;
-    roost__nursery_changed(t->nursery);
+    roost_wake(&t->s.start->w, value);
+    t->s.start = NULL;
+    roost__scope_move(&t->base, t->s.service ? &t->s.nursery->services
+                                           : &t->s.nursery->scope);
+    if (t->s.service)
+        t->s.nursery->s.ordinary--;
+    roost__nursery_changed(t->s.nursery);
 }
 
 void roost__start_over(roost_task *t, int result)
 {
-    struct start *st = t->start;
+    struct start *st = t->s.start;
     roost_task *caller = st->w.task;
 
     if (result >= 0 && st->value >= 0) {
         result = st->value;
     } else if (result >= 0) {
         result = -EPROTO;
-        roost__error_drop(t->rt, t->errors);
-        t->errors = roost__error_new(t, result, t->site, "the task ended without "
+        roost__error_drop(t->rt, t->s.errors);
+        t->s.errors = roost__error_new(t, result, t->site, "the task ended without "
                                      "roost_started");
     } else if (result == -ECANCELED && !caller->scope->effective) {
         result = -EPROTO;
-        roost__error_drop(t->rt, t->errors);
-        t->errors = roost__error_new(t, result, t->site, "the task was cancelled "
+        roost__error_drop(t->rt, t->s.errors);
+        t->s.errors = roost__error_new(t, result, t->site, "the task was cancelled "
                                      "before it had started");
     }
     if (result < 0 && result != -ECANCELED) {
-        roost__error_drop(t->rt, caller->errors);
-        caller->errors = roost__error_take(t, result);
+        roost__error_drop(t->rt, caller->s.errors);
+        caller->s.errors = roost__error_take(t, result);
     }
     roost_wake(&st->w, result);
 }

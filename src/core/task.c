@@ -19,69 +19,62 @@
 
 #define DEFER_BUDGET ROOST_SEC(5)
 
-/* The argument's copy goes between the task and its first frame. */
-static void *copy_argument(void *top, const struct roost__birth *b, void **ret)
-{
-    if (b->copy_bytes) {
-        top = (char *)top - ((b->copy_bytes + 15) & ~(size_t)15);
-        memcpy(top, b->arg, b->copy_bytes);
-        *ret = top;
-    } else {
-        *ret = b->arg;
-    }
-    return top;
-}
-
-roost_task *roost__task_new(struct roost_rt *rt, const struct roost__birth *b)
+roost_task *roost__task_new(struct roost_rt *rt, int stack_class, void *arg,
+                            size_t copy_bytes)
 {
     struct roost__stack *stack;
     roost_task *t;
 
     if (roost__sched_reserve(rt) < 0)
         return NULL;
-    stack = roost__stack_get(&rt->stacks, b->stack_class);
+    stack = roost__stack_get(&rt->stacks, stack_class);
     if (!stack)
         return NULL;
     t = (roost_task *)(void *)stack - 1;
-    memset(t, 0, offsetof(roost_task, base));
-    memset((char *)t + offsetof(roost_task, parent), 0,
-           sizeof *t - offsetof(roost_task, parent));
-    t->sp = copy_argument(t, b, &t->arg);
+    memset(&t->s, 0, sizeof t->s);
+    t->timer.where = 0;
     t->rt = rt;
-    t->fn = b->fn;
-    t->home = b->home;
-    t->parent = b->parent;
-    t->name = b->name;
-    t->site = b->site;
-    t->id = ++rt->next_id;
-    t->fresh = 1;
-    roost__scope_init(&t->base, t, b->scope, SCOPE_TASK, b->site);
-    roost__scope_link(&t->base, b->scope);
-    t->scope = &t->base;
+    t->sp = t;
+    t->arg = arg;
+    if (copy_bytes) { /* it goes between the task and its first frame */
+        t->arg = t->sp = (char *)t - ((copy_bytes + 15) & ~(size_t)15);
+        memcpy(t->arg, arg, copy_bytes);
+    }
     roost__fiber_made(&t->fiber, stack->lo, (size_t)((char *)t - stack->lo));
+    return t;
+}
+
+void roost__task_begin(roost_task *t, roost_scope *scope)
+{
+    struct roost_rt *rt = t->rt;
+
+    t->id = ++rt->next_id;
+    t->s.fresh = 1;
+    roost__scope_init(&t->base, t, scope, SCOPE_TASK, t->site);
+    roost__scope_link(&t->base, scope);
+    t->scope = &t->base;
     if (rt->current)
         roost__locals_inherit(t, rt->current); /* the spawner (T4) */
     rt->tasks++;
     roost__sched_ready(t);
-    return t;
 }
 
 /* ---- deferred functions ---- */
 
 static int grow_defers(roost_task *t)
 {
-    uint32_t capacity = t->defer_capacity ? t->defer_capacity * 2 : 8;
+    uint32_t capacity = t->s.defers ? t->defer_capacity * 2 : 8;
     struct roost__deferred *more;
 
-    if (t->defer_count < t->defer_capacity)
+    if (t->s.defers && t->s.defer_count < t->defer_capacity)
         return 0;
     more = t->rt->sys->alloc(capacity * sizeof *more);
     if (!more)
         return -ENOMEM;
-    if (t->defer_count)
-        memcpy(more, t->defers, t->defer_count * sizeof *more);
-    t->rt->sys->free(t->defers);
-    t->defers = more;
+    if (t->s.defer_count)
+        memcpy(more, t->s.defers, t->s.defer_count * sizeof *more);
+    t->rt->sys->free(t->s.defers);
+    t->s.defers = more;
     t->defer_capacity = capacity;
     return 0;
 }
@@ -94,7 +87,7 @@ int roost_defer(roost_task_fn *fn, void *arg)
                 "of the task that calls it");
     if (grow_defers(t) < 0)
         return -ENOMEM;
-    t->defers[t->defer_count++] = (struct roost__deferred){ fn, arg };
+    t->s.defers[t->s.defer_count++] = (struct roost__deferred){ fn, arg };
     return 0;
 }
 
@@ -102,12 +95,12 @@ int roost_defer(roost_task_fn *fn, void *arg)
 static int add_failure(roost_task *t, int result, int code, roost_error *e)
 {
     if (result >= 0 || result == -ECANCELED) {
-        roost__error_drop(t->rt, t->errors);
-        t->errors = e;
+        roost__error_drop(t->rt, t->s.errors);
+        t->s.errors = e;
         return code;
     }
-    t->errors = roost__error_take(t, result);
-    roost__error_beside(t->rt, t->errors, e);
+    t->s.errors = roost__error_take(t, result);
+    roost__error_beside(t->rt, t->s.errors, e);
     return result;
 }
 
@@ -117,10 +110,10 @@ static int run_defers(roost_task *t, int result)
     roost_error *before;
     int r;
 
-    while (t->defer_count > 0) {
-        d = t->defers[--t->defer_count];
-        before = t->errors;
-        t->errors = NULL;
+    while (t->s.defer_count > 0) {
+        d = t->s.defers[--t->s.defer_count];
+        before = t->s.errors;
+        t->s.errors = NULL;
         r = d.fn(d.arg);
         ROOST_USAGE(t->scope->parent == &t->base, "a deferred function of the "
                     "task spawned at %s left the scope entered at %s open; leave "
@@ -129,11 +122,11 @@ static int run_defers(roost_task *t, int result)
         if (r < 0 && r != -ECANCELED) {
             roost_error *e = roost__error_take(t, r);
 
-            t->errors = before;
+            t->s.errors = before;
             result = add_failure(t, result, r, e);
         } else {
-            roost__error_drop(t->rt, t->errors);
-            t->errors = before;
+            roost__error_drop(t->rt, t->s.errors);
+            t->s.errors = before;
         }
     }
     return result;
@@ -147,20 +140,21 @@ static int defers_in_shield(roost_task *t, int result)
     roost_shield_enter_at(&shield, budget ? budget : DEFER_BUDGET, t->site);
     result = run_defers(t, result);
     roost__scope_end(&shield);
-    t->rt->sys->free(t->defers);
+    t->rt->sys->free(t->s.defers);
     return result;
 }
 
-int roost__task_settle(roost_task *t, int result)
+int roost__task_settle_slowly(roost_task *t, int result)
 {
     ROOST_USAGE(t->scope == &t->base, "the task spawned at %s returned with the "
                 "scope or nursery entered at %s open; leave or close it on every "
                 "path", roost__place(t->site), roost__place(t->base.inner_site));
-    if (t->defer_count)
+    if (t->s.defer_count)
         result = defers_in_shield(t, result);
-    if (t->kept)
-        result = add_failure(t, result, t->kept, t->kept_error);
-    roost__locals_drop(t);
+    if (t->s.kept)
+        result = add_failure(t, result, t->s.kept, t->s.kept_error);
+    if (t->s.locals)
+        roost__locals_drop(t);
     return result;
 }
 

@@ -4,24 +4,24 @@
 
 #include "core/rt.h"
 
-/* What a new task is. */
-struct roost__birth {
-    roost_task_fn *fn;
-    void *arg;
-    size_t copy_bytes; /* > 0: arg is copied to its stack */
-    int stack_class;
-    roost__home_fn *home;
-    roost_scope *scope; /* around it */
-    roost_task *parent;
-    const char *name, *site;
-};
+/* A task on a stack of its own, not yet in any scope or queue, or NULL when
+ * there is no memory. With copy_bytes > 0 `arg` is copied to that stack. The
+ * caller sets fn, home, parent, name and site, then calls begin. */
+roost_task *roost__task_new(struct roost_rt *rt, int stack_class, void *arg,
+                            size_t copy_bytes);
 
-/* A task that is ready to run, or NULL when there is no memory. */
-roost_task *roost__task_new(struct roost_rt *rt, const struct roost__birth *b);
+/* It lives in `scope` from now on, and will run. */
+void roost__task_begin(roost_task *t, roost_scope *scope);
 
 /* In the ending task: nothing may be open; kept errors, deferred functions and
  * locals are seen to. Returns the result its owner gets. */
-int roost__task_settle(roost_task *t, int result);
+int roost__task_settle_slowly(roost_task *t, int result);
+static inline int roost__task_settle(roost_task *t, int result)
+{
+    if (t->scope == &t->base && !t->s.defer_count && !t->s.kept && !t->s.locals)
+        return result;
+    return roost__task_settle_slowly(t, result);
+}
 
 /* "main/fetch#3/parse#9", cut at the left when it does not fit. */
 void roost__task_path(const roost_task *t, char *buf, size_t bytes);

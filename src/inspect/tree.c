@@ -95,9 +95,9 @@ static void print_nursery(FILE *out, const roost_scope *s)
     const roost_nursery *n = (const roost_nursery *)(const void *)s;
 
     fprintf(out, "nursery %s%s%s, %zu %s%s", n->o.name ? n->o.name : "",
-            n->o.name ? " " : "", roost__place(s->site), n->count,
-            n->count == 1 ? "child" : "children",
-            n->closing ? ", closing" : "");
+            n->o.name ? " " : "", roost__place(s->site), n->s.count,
+            n->s.count == 1 ? "child" : "children",
+            n->s.closing ? ", closing" : "");
 }
 
 static void print_wait(FILE *out, const roost_task *t, roost_time now)
@@ -106,7 +106,7 @@ static void print_wait(FILE *out, const roost_task *t, roost_time now)
 
     roost__place_of(t->wait_place, place, sizeof place);
     fprintf(out, ", waits for %s%s%s at %s since ", t->wait_what,
-            t->parked_idle ? " (idle)" : "",
+            t->s.parked_idle ? " (idle)" : "",
             t->abort ? "" : " (to the end)", place);
     print_duration(out, now - t->wait_since);
     if (t->timer.where) {
@@ -122,9 +122,9 @@ static void print_task(FILE *out, const roost_task *t, roost_time now)
                 roost__place(t->site));
     else
         fprintf(out, "main %s", roost__place(t->site));
-    if (t->start)
+    if (t->s.start)
         fputs(", starting", out);
-    if (t->wait && t->wait->state == WAIT_PARKED)
+    if (t->s.wait && t->s.wait->state == WAIT_PARKED)
         print_wait(out, t, now);
     else
         fputs(t == t->rt->current ? ", running" : ", ready", out);
