@@ -25,6 +25,10 @@ static inline const char *roost__place(const char *site)
 #define ROOST_ASSERT(cond) \
     (__builtin_expect(!(cond), 0) ? roost__broken(#cond, ROOST_SITE) : (void)0)
 
+/* The thing of `type` whose `member` is at `ptr`, which is not NULL. */
+#define ROOST__CONTAINER(ptr, type, member) \
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
 #ifdef ROOST_DEBUG
 #define ROOST_SLOW_CHECK(cond) ROOST_ASSERT(cond)
 #else

@@ -45,8 +45,7 @@ static void need_other(const roost_task *t, const roost_child *c,
                     "it instead", roost__place(site), roost__place(up->site));
 }
 
-static int end_child(roost_child *c, const char *reason, const char *site,
-                     void *place)
+int roost_child_end_at(roost_child *c, const char *reason, const char *site)
 {
     roost_task *t = roost__waiter("roost_child_end");
     roost_wait w;
@@ -59,17 +58,8 @@ static int end_child(roost_child *c, const char *reason, const char *site,
                                                     .site = site, .by = t });
         roost__wait_init(&w, t);
         roost__lot_append(&c->enders, &w);
-        roost_ignore(roost__park(&w, "a child to end", NULL, c, place));
+        roost_ignore(roost__park(&w, "a child to end", NULL, c,
+                                 ROOST__PLACE));
     }
     return c->result == -ECANCELED ? 0 : c->result;
-}
-
-int roost_child_end_at(roost_child *c, const char *reason, const char *site)
-{
-    return end_child(c, reason, site, ROOST__PLACE);
-}
-
-int (roost_child_end)(roost_child *c, const char *reason)
-{
-    return end_child(c, reason, NULL, ROOST__PLACE);
 }

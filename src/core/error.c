@@ -179,7 +179,7 @@ static void append(roost_task *t, roost_error *e)
     t->s.errors = e;
 }
 
-static int fail(const char *site, int code, const char *fmt, va_list args)
+int roost__fail(const char *site, int code, const char *fmt, va_list args)
 {
     roost_task *t = roost__self();
 
@@ -197,18 +197,7 @@ int roost_fail_at(const char *site, int code, const char *fmt, ...)
     int r;
 
     va_start(args, fmt);
-    r = fail(site, code, fmt, args);
-    va_end(args);
-    return r;
-}
-
-int (roost_fail)(int code, const char *fmt, ...)
-{
-    va_list args;
-    int r;
-
-    va_start(args, fmt);
-    r = fail(NULL, code, fmt, args);
+    r = roost__fail(site, code, fmt, args);
     va_end(args);
     return r;
 }

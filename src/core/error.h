@@ -2,6 +2,8 @@
 #ifndef ROOST_CORE_ERROR_H
 #define ROOST_CORE_ERROR_H
 
+#include <stdarg.h>
+
 #include "core/rt.h"
 
 int roost__errors_init(struct roost_rt *rt);
@@ -10,6 +12,10 @@ void roost__errors_done(struct roost_rt *rt);
 /* A record of `t`, or NULL when the pool is full. */
 roost_error *roost__error_new(const roost_task *t, int code, const char *site,
                               const char *fmt, ...) ROOST_PRINTF(4, 5);
+
+/* roost_fail_at with its words in a list. */
+int roost__fail(const char *site, int code, const char *fmt, va_list args)
+    ROOST_PRINTF(3, 0);
 
 /* Gives a record and all below it back; NULL is fine. */
 void roost__error_drop(struct roost_rt *rt, roost_error *e);

@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "core/error.h"
 #include "core/park.h"
 #include "core/scope.h"
@@ -56,21 +55,11 @@ void roost_nursery_open_at(roost_nursery *n, const char *site)
     open_nursery(n, NULL, site);
 }
 
-void (roost_nursery_open)(roost_nursery *n)
-{
-    open_nursery(n, NULL, NULL);
-}
-
 void roost_nursery_open_with_at(roost_nursery *n,
                                 const roost_nursery_options *o,
                                 const char *site)
 {
     open_nursery(n, o, site);
-}
-
-void (roost_nursery_open_with)(roost_nursery *n, const roost_nursery_options *o)
-{
-    open_nursery(n, o, NULL);
 }
 
 /* ---- failing, and being cut ---- */
@@ -338,21 +327,10 @@ int roost_spawn_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                                          .arg = arg, .o = o, .site = site });
 }
 
-int (roost_spawn_with)(roost_nursery *n, roost_task_fn *fn, void *arg,
-                       const roost_spawn_options *o)
-{
-    return roost_spawn_with_at(n, fn, arg, o, NULL);
-}
-
 int roost_spawn_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                    const char *site)
 {
     return roost_spawn_with_at(n, fn, arg, NULL, site);
-}
-
-int (roost_spawn)(roost_nursery *n, roost_task_fn *fn, void *arg)
-{
-    return roost_spawn_with_at(n, fn, arg, NULL, NULL);
 }
 
 int roost_spawn_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
@@ -361,12 +339,6 @@ int roost_spawn_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
     roost_spawn_options o = { .copy_bytes = bytes };
 
     return roost_spawn_with_at(n, fn, (void *)(uintptr_t)arg, &o, site);
-}
-
-int (roost_spawn_copy)(roost_nursery *n, roost_task_fn *fn, const void *arg,
-                       size_t bytes)
-{
-    return roost_spawn_copy_at(n, fn, arg, bytes, NULL);
 }
 
 /* ---- joining ---- */
@@ -442,15 +414,14 @@ static void end_scopes(roost_nursery *n)
     roost__scope_end(&n->scope);
 }
 
-static int close_nursery(roost_nursery *n, int result, const char *site,
-                         void *place)
+int roost_nursery_close_at(roost_nursery *n, int result, const char *site)
 {
     roost_task *t = roost__waiter("roost_nursery_close");
 
     roost__scope_need_innermost(t, &n->scope, "roost_nursery_close", site);
     n->close_site = site;
     take_body(n, t, &result, site);
-    join(n, t, place);
+    join(n, t, ROOST__PLACE);
     result = verdict(n, result);
     end_scopes(n);
     if (n->s.error) {
@@ -460,28 +431,13 @@ static int close_nursery(roost_nursery *n, int result, const char *site,
     return result;
 }
 
-int roost_nursery_close_at(roost_nursery *n, int result, const char *site)
-{
-    return close_nursery(n, result, site, ROOST__PLACE);
-}
-
-int (roost_nursery_close)(roost_nursery *n, int result)
-{
-    return close_nursery(n, result, NULL, ROOST__PLACE);
-}
-
 int roost_nursery_run_at(int (*body)(roost_nursery *n, void *arg), void *arg,
                          const char *site)
 {
     roost_nursery n;
 
     open_nursery(&n, NULL, site);
-    return close_nursery(&n, body(&n, arg), site, ROOST__PLACE);
-}
-
-int (roost_nursery_run)(int (*body)(roost_nursery *n, void *arg), void *arg)
-{
-    return roost_nursery_run_at(body, arg, NULL);
+    return roost_nursery_close_at(&n, body(&n, arg), site);
 }
 
 /* ---- the guard ---- */
@@ -581,11 +537,6 @@ void roost_nursery_cancel_at(roost_nursery *n, const char *reason,
                              const char *site)
 {
     roost_scope_cancel_at(&n->scope, reason, site);
-}
-
-void (roost_nursery_cancel)(roost_nursery *n, const char *reason)
-{
-    roost_scope_cancel_at(&n->scope, reason, NULL);
 }
 
 roost_scope *roost_nursery_scope(roost_nursery *n)

@@ -326,11 +326,6 @@ void roost__scope_misused(const roost_task *t, const roost_scope *s,
                   roost__place(s->site), roost__place(s->inner_site));
 }
 
-void (roost_scope_enter)(roost_scope *s, roost_time deadline)
-{
-    roost__scope_begin(s, SCOPE_PLAIN, deadline, NULL);
-}
-
 void roost_scope_enter_at(roost_scope *s, roost_time deadline, const char *site)
 {
     roost__scope_begin(s, SCOPE_PLAIN, deadline, site);
@@ -348,11 +343,6 @@ void roost_shield_enter_at(roost_scope *s, roost_time budget, const char *site)
     s->effective = 0;
     roost__sched_now(rt);
     reach(rt, s, rt->now);
-}
-
-void (roost_shield_enter)(roost_scope *s, roost_time budget)
-{
-    roost_shield_enter_at(s, budget, NULL);
 }
 
 /* S4: absorbed here if this scope is cancelled and nothing around it is. */
@@ -377,11 +367,6 @@ int roost_scope_leave_at(roost_scope *s, int result, const char *site)
         result = absorb(s, result);
     roost__scope_end(s);
     return result;
-}
-
-int (roost_scope_leave)(roost_scope *s, int result)
-{
-    return roost_scope_leave_at(s, result, NULL);
 }
 
 void roost_expression_enter(roost_scope *s, roost_time bound, int shield,
@@ -448,11 +433,6 @@ void roost_scope_cancel_at(roost_scope *s, const char *reason, const char *site)
                                                    .by = roost__self() });
 }
 
-void (roost_scope_cancel)(roost_scope *s, const char *reason)
-{
-    roost_scope_cancel_at(s, reason, NULL);
-}
-
 void roost_scope_set_deadline_at(roost_scope *s, roost_time deadline,
                                  const char *site)
 {
@@ -474,11 +454,6 @@ void roost_scope_set_deadline_at(roost_scope *s, roost_time deadline,
     if (roost__timer_armed(&s->timer))
         roost__wheel_remove(&rt->wheel, &s->timer);
     expire(rt, s);
-}
-
-void (roost_scope_set_deadline)(roost_scope *s, roost_time deadline)
-{
-    roost_scope_set_deadline_at(s, deadline, NULL);
 }
 
 bool roost_scope_cancelled(const roost_scope *s)

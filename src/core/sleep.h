@@ -2,7 +2,6 @@
 #ifndef ROOST_CORE_SLEEP_H
 #define ROOST_CORE_SLEEP_H
 
-#include "base/list.h"
 #include "core/deadline.h"
 
 /* Misuse, unless it is an instant or a duration (D1). */

@@ -101,21 +101,10 @@ int roost_start_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                                          .site = site }, ROOST__PLACE);
 }
 
-int (roost_start_with)(roost_nursery *n, roost_task_fn *fn, void *arg,
-                       const roost_spawn_options *o)
-{
-    return roost_start_with_at(n, fn, arg, o, NULL);
-}
-
 int roost_start_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                    const char *site)
 {
     return roost_start_with_at(n, fn, arg, NULL, site);
-}
-
-int (roost_start)(roost_nursery *n, roost_task_fn *fn, void *arg)
-{
-    return roost_start_with_at(n, fn, arg, NULL, NULL);
 }
 
 int roost_start_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
@@ -124,10 +113,4 @@ int roost_start_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
     roost_spawn_options o = { .copy_bytes = bytes };
 
     return roost_start_with_at(n, fn, (void *)(uintptr_t)arg, &o, site);
-}
-
-int (roost_start_copy)(roost_nursery *n, roost_task_fn *fn, const void *arg,
-                       size_t bytes)
-{
-    return roost_start_copy_at(n, fn, arg, bytes, NULL);
 }

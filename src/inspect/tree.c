@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-#include "core/place.h"
+#include "inspect/place.h"
 #include "core/rt.h"
 #include "core/scope.h"
 #include "core/sched.h"

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "base/list.h"
 #include "core/park.h"
 
 struct fd_wait {

@@ -1,6 +1,6 @@
 /* place.h - what stands at a code address, for reports. */
-#ifndef ROOST_CORE_PLACE_H
-#define ROOST_CORE_PLACE_H
+#ifndef ROOST_INSPECT_PLACE_H
+#define ROOST_INSPECT_PLACE_H
 
 #include <stddef.h>
 

@@ -5,8 +5,8 @@
  * Promises: a fault that is not in a guard of this thread's stacks goes to
  *           whoever had the signals before, as if roost were not there.
  */
-#ifndef ROOST_CORE_OVERFLOW_H
-#define ROOST_CORE_OVERFLOW_H
+#ifndef ROOST_INSPECT_OVERFLOW_H
+#define ROOST_INSPECT_OVERFLOW_H
 
 #include <signal.h>
 

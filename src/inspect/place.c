@@ -2,7 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "core/place.h"
+#include "inspect/place.h"
 
 #include <dlfcn.h>
 #include <stdint.h>

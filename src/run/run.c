@@ -19,7 +19,7 @@
 
 #include "core/error.h"
 #include "core/nursery.h"
-#include "core/overflow.h"
+#include "inspect/overflow.h"
 #include "core/scope.h"
 #include "core/sched.h"
 #include "core/sleep.h"
@@ -327,17 +327,7 @@ int roost_run_with_at(const roost_options *o, roost_task_fn *fn, void *arg,
     return r;
 }
 
-int (roost_run_with)(const roost_options *o, roost_task_fn *fn, void *arg)
-{
-    return roost_run_with_at(o, fn, arg, NULL);
-}
-
 int roost_run_at(roost_task_fn *fn, void *arg, const char *site)
 {
     return roost_run_with_at(NULL, fn, arg, site);
-}
-
-int (roost_run)(roost_task_fn *fn, void *arg)
-{
-    return roost_run_with_at(NULL, fn, arg, NULL);
 }

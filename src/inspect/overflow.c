@@ -7,7 +7,7 @@
  * Never:    takes a lock in the handler.
  */
 #define _GNU_SOURCE
-#include "core/overflow.h"
+#include "inspect/overflow.h"
 
 #include <errno.h>
 #include <pthread.h>
