@@ -4,18 +4,7 @@
  * Promises: nothing allocates after that; codes are never lost, words are when
  *           the pool is full (R2); no record is overwritten by a later one.
  * Never:    decides a verdict.
- *
- * A record's links:
- *
- *     task->s.errors -> "serving GET /x" -older-> "reading x" -older-> NULL
- *                          |also                (one code: a chain)
- *                          v
- *                     "closing x" -next-> "flushing log" -next-> NULL
- *                                               (other failures beside it)
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "core/error.h"
 
 #include <errno.h>
@@ -27,16 +16,6 @@
 #define RECORDS 128
 #define CHAIN_MAX 8
 #define BESIDE_MAX 8
-
-struct roost_error {
-    roost_error *older; /* in the chain; of a free record: the next free one */
-    roost_error *also;  /* what failed beside it */
-    roost_error *next;  /* in that list */
-    const char *site;
-    int code;
-    unsigned beside, lost; /* kept, and only counted */
-    char path[60], text[120];
-};
 
 struct roost__errors {
     roost_error *free;
@@ -207,35 +186,4 @@ const roost_error *roost_error_of(int r)
     roost_task *t = roost__self();
 
     return t && t->s.errors && t->s.errors->code == r ? t->s.errors : NULL;
-}
-
-static void print_one(FILE *out, const roost_error *e, int depth,
-                      const char *how)
-{
-    fprintf(out, "%*s%s%s%s%s (%s, in %s, at %s)\n", depth * 2, "", how,
-            e->text, e->text[0] ? ": " : "", strerror(-e->code),
-            strerrorname_np(-e->code) ? strerrorname_np(-e->code) : "?",
-            e->path, roost__place(e->site));
-}
-
-static void print_tree(FILE *out, const roost_error *e, int depth,
-                       const char *how)
-{
-    const roost_error *also;
-
-    for (; e; e = e->older, how = "because: ") {
-        print_one(out, e, depth, how);
-        for (also = e->also; also && depth < 16; also = also->next)
-            print_tree(out, also, depth + 1, "also: ");
-        if (e->lost)
-            fprintf(out, "%*salso: %u more\n", depth * 2 + 2, "", e->lost);
-    }
-}
-
-void roost_error_print(FILE *out, const roost_error *e)
-{
-    if (e)
-        print_tree(out, e, 0, "");
-    else
-        fprintf(out, "(no words about this failure were kept)\n");
 }

@@ -6,6 +6,24 @@
 
 #include "core/rt.h"
 
+/* A record. Its links:
+ *
+ *     task->s.errors -> "serving GET /x" -older-> "reading x" -older-> NULL
+ *                          |also                (one code: a chain)
+ *                          v
+ *                     "closing x" -next-> "flushing log" -next-> NULL
+ *                                               (other failures beside it)
+ */
+struct roost_error {
+    roost_error *older; /* in the chain; of a free record: the next free one */
+    roost_error *also;  /* what failed beside it */
+    roost_error *next;  /* in that list */
+    const char *site;
+    int code;
+    unsigned beside, lost; /* kept, and only counted */
+    char path[60], text[160];
+};
+
 int roost__errors_init(struct roost_rt *rt);
 void roost__errors_done(struct roost_rt *rt);
 

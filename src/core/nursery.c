@@ -18,7 +18,6 @@
 #include "core/nursery.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -38,8 +37,9 @@ static void need_sane(const roost_nursery_options *o, const char *site)
                 (int)o->policy);
 }
 
-static void open_nursery(roost_nursery *n, const roost_nursery_options *o,
-                         const char *site)
+void roost_nursery_open_with_at(roost_nursery *n,
+                                const roost_nursery_options *o,
+                                const char *site)
 {
     roost_time deadline = o && o->deadline ? o->deadline : ROOST_NEVER;
 
@@ -48,18 +48,6 @@ static void open_nursery(roost_nursery *n, const roost_nursery_options *o,
     if (o)
         need_sane(o, site);
     n->o = o ? *o : (roost_nursery_options){ 0 };
-}
-
-void roost_nursery_open_at(roost_nursery *n, const char *site)
-{
-    open_nursery(n, NULL, site);
-}
-
-void roost_nursery_open_with_at(roost_nursery *n,
-                                const roost_nursery_options *o,
-                                const char *site)
-{
-    open_nursery(n, o, site);
 }
 
 /* ---- failing, and being cut ---- */
@@ -104,9 +92,10 @@ int roost__foreign_cancel(roost_task *t, int result)
         return result;
     roost__error_drop(t->rt, t->s.errors);
     t->s.errors = roost__error_new(
-        t, -EPROTO, t->site, "the task returned -ECANCELED although nothing "
-        "around it was cancelled%s%s", leak ? "; a cancelled scope was left "
-        "without leave at " : "", leak ? leak : "");
+        t, -EPROTO, t->site, "returned -ECANCELED though nothing around it was "
+        "cancelled; its nursery is at %s%s%s", roost__place(t->s.nursery->scope.site),
+        leak ? "; a cancelled scope was left without leave at " : "",
+        leak ? leak : "");
     return -EPROTO;
 }
 
@@ -327,20 +316,6 @@ int roost_spawn_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                                          .arg = arg, .o = o, .site = site });
 }
 
-int roost_spawn_at(roost_nursery *n, roost_task_fn *fn, void *arg,
-                   const char *site)
-{
-    return roost_spawn_with_at(n, fn, arg, NULL, site);
-}
-
-int roost_spawn_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
-                        size_t bytes, const char *site)
-{
-    roost_spawn_options o = { .copy_bytes = bytes };
-
-    return roost_spawn_with_at(n, fn, (void *)(uintptr_t)arg, &o, site);
-}
-
 /* ---- joining ---- */
 
 /* Until nobody is left after the last yield (N6, N9). */
@@ -431,15 +406,6 @@ int roost_nursery_close_at(roost_nursery *n, int result, const char *site)
     return result;
 }
 
-int roost_nursery_run_at(int (*body)(roost_nursery *n, void *arg), void *arg,
-                         const char *site)
-{
-    roost_nursery n;
-
-    open_nursery(&n, NULL, site);
-    return roost_nursery_close_at(&n, body(&n, arg), site);
-}
-
 /* ---- the guard ---- */
 
 /* A failure that a guard found belongs to the nearest open nursery of the same
@@ -521,14 +487,6 @@ void roost_nursery_guard(roost_nursery *n)
         t->s.leak_site = n->scope.site;
     if (code || abandoned || leaked)
         say_left(n, leaked && !code && !abandoned);
-}
-
-void roost_free_guard(void *pointer_to_pointer)
-{
-    void *p;
-
-    memcpy(&p, pointer_to_pointer, sizeof p);
-    free(p); /* lint: the user's memory, not ours */
 }
 
 /* ---- small questions ---- */

@@ -369,28 +369,6 @@ int roost_scope_leave_at(roost_scope *s, int result, const char *site)
     return result;
 }
 
-void roost_expression_enter(roost_scope *s, roost_time bound, int shield,
-                            const char *site)
-{
-    if (shield)
-        roost_shield_enter_at(s, bound, site);
-    else
-        roost__scope_begin(s, SCOPE_PLAIN, bound, site);
-    s->expression = 1;
-}
-
-int roost_expression_leave(int result)
-{
-    roost_task *t = need_task("ROOST_WITHIN", NULL);
-    roost_scope *s = t->scope;
-
-    ROOST_USAGE(s != &t->base && s->expression, "the call inside a ROOST_WITHIN, "
-                "ROOST_UNTIL or ROOST_SHIELDED left the scope entered at %s "
-                "open; leave or close it in the call",
-                roost__place(s != &t->base ? s->site : t->site));
-    return roost_scope_leave_at(s, result, s->site);
-}
-
 void roost_scope_guard(roost_scope *s)
 {
     roost_task *t = roost__self();

@@ -100,17 +100,3 @@ int roost_start_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                                          .fn = fn, .arg = arg, .o = o,
                                          .site = site }, ROOST__PLACE);
 }
-
-int roost_start_at(roost_nursery *n, roost_task_fn *fn, void *arg,
-                   const char *site)
-{
-    return roost_start_with_at(n, fn, arg, NULL, site);
-}
-
-int roost_start_copy_at(roost_nursery *n, roost_task_fn *fn, const void *arg,
-                        size_t bytes, const char *site)
-{
-    roost_spawn_options o = { .copy_bytes = bytes };
-
-    return roost_start_with_at(n, fn, (void *)(uintptr_t)arg, &o, site);
-}
