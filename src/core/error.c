@@ -18,22 +18,18 @@
 #define BESIDE_MAX 8
 
 struct roost__errors {
-    roost_error *free;
+    roost_error *free; /* were used, and given back */
+    size_t used;       /* those behind it have never been */
     roost_error records[RECORDS];
 };
 
 int roost__errors_init(struct roost_rt *rt)
 {
-    size_t i;
-
     rt->errors = rt->sys->alloc(sizeof *rt->errors);
     if (!rt->errors)
         return -ENOMEM;
     rt->errors->free = NULL;
-    for (i = RECORDS; i-- > 0;) {
-        rt->errors->records[i].older = rt->errors->free;
-        rt->errors->free = &rt->errors->records[i];
-    }
+    rt->errors->used = 0;
     return 0;
 }
 
@@ -44,11 +40,15 @@ void roost__errors_done(struct roost_rt *rt)
 
 static roost_error *take_free(struct roost_rt *rt)
 {
-    roost_error *e = rt->errors->free;
+    struct roost__errors *pool = rt->errors;
+    roost_error *e = pool->free;
 
-    if (!e)
+    if (!e && pool->used == RECORDS)
         return NULL;
-    rt->errors->free = e->older;
+    if (e)
+        pool->free = e->older;
+    else
+        e = &pool->records[pool->used++];
     e->older = e->also = e->next = NULL;
     e->beside = e->lost = 0;
     return e;

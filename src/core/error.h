@@ -21,7 +21,7 @@ struct roost_error {
     const char *site;
     int code;
     unsigned beside, lost; /* kept, and only counted */
-    char path[60], text[160];
+    char path[60], text[228];
 };
 
 int roost__errors_init(struct roost_rt *rt);

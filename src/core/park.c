@@ -53,8 +53,11 @@ void roost__park_cancel(roost_task *t)
 {
     roost_wait *w = t->s.wait;
 
-    if (w && w->state == WAIT_PARKED && try_abort(w, t->abort, t->wait_object))
+    if (!w || w->state != WAIT_PARKED)
+        return;
+    if (try_abort(w, t->abort, t->wait_object))
         roost__sched_ready(t);
+    t->abort = NULL; /* refused: reports show it so (C9) */
 }
 
 void roost_wait_init(roost_wait *w)
@@ -76,8 +79,11 @@ int roost_park(roost_wait *w, const char *what, roost_abort_fn *abort, void *arg
     ROOST_USAGE(w->state == WAIT_NEW || w->state == WAIT_DONE,
                 "roost_park(\"%s\") was given a wait that has been used; call "
                 "roost_wait_init before each park", what);
-    if (w->state == WAIT_NEW && t->scope->effective && try_abort(w, abort, arg))
-        return -ECANCELED;
+    if (w->state == WAIT_NEW && t->scope->effective) {
+        if (try_abort(w, abort, arg))
+            return -ECANCELED;
+        abort = NULL; /* refused */
+    }
     return roost__park(w, what, abort, arg, ROOST__PLACE);
 }
 

@@ -192,6 +192,9 @@ static inline void go(struct roost_rt *rt, void **save,
 /* Before any switch away from a task. */
 static inline void before_suspend(struct roost_rt *rt, roost_task *t)
 {
+    ROOST_USAGE(!rt->aborting, "an abort function called something that waits, "
+                "in the task spawned at %s; it may only undo the operation",
+                roost__place(t->site));
     roost__deadline_arm(t);
     if (t->s.promise)
         rt->pass_room(t);
