@@ -20,6 +20,13 @@
 #include <execinfo.h>
 #endif
 
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(lo, hi) 0u
+#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#endif
+
 #include "arch/switch.h"
 #include "core/fiber.h"
 
@@ -35,6 +42,7 @@
 struct context {
     void *sp;
     char *lo;
+    unsigned valgrind_id;
     struct roost__fiber fiber;
     struct context *back;       /* where to go when it is over */
     void *(*run)(struct context *self);
@@ -58,6 +66,13 @@ static void go(struct context *from, struct context *to)
     roost__fiber_arrive(&from->fiber);
 }
 
+/* It ends on another stack than it began, which ThreadSanitizer, noting each
+ * function's begin and end, would take amiss. */
+#if defined(ROOST__TSAN) && defined(__clang__)
+__attribute__((disable_sanitizer_instrumentation))
+#elif defined(ROOST__TSAN)
+__attribute__((no_sanitize_thread))
+#endif
 static void *context_life(void *arg)
 {
     struct context *self = arg;
@@ -72,6 +87,7 @@ static void begin(struct context *from, struct context *to, char *lo,
                   void *(*run)(struct context *))
 {
     *to = (struct context){.lo = lo, .back = from, .run = run};
+    to->valgrind_id = VALGRIND_STACK_REGISTER(lo, lo + STACK_BYTES - 1);
     roost__fiber_made(&to->fiber, lo, STACK_BYTES);
     roost__fiber_leave(&from->fiber, &to->fiber, false);
     roost__switch_fresh(&from->sp, lo + STACK_BYTES, context_life, to,
@@ -82,6 +98,7 @@ static void begin(struct context *from, struct context *to, char *lo,
 static void finish(struct context *c)
 {
     roost__fiber_gone(&c->fiber);
+    VALGRIND_STACK_DEREGISTER(c->valgrind_id);
     munmap(c->lo, STACK_BYTES);
 }
 
@@ -300,6 +317,8 @@ static void an_ending_context_chooses_the_next(void **state)
     trail[0] = '\0';
     begin(&outside, &first, stacks_map(1), wait_for_second);
     second.lo = stacks_map(1);
+    second.valgrind_id =
+        VALGRIND_STACK_REGISTER(second.lo, second.lo + STACK_BYTES - 1);
     roost__fiber_made(&second.fiber, second.lo, STACK_BYTES);
     roost__fiber_leave(&outside.fiber, &second.fiber, false);
     roost__switch_fresh(&outside.sp, second.lo + STACK_BYTES, end_into_first,
@@ -404,7 +423,7 @@ static void gdb_shows_the_whole_chain(void **state)
     static const char *const names[] = {"chain_inner", "chain_middle",
                                         "chain_outer", "chain_main", " main "};
     static char text[65536];
-    const char *at = strstr(text, "\n#0");
+    const char *at;
 
     (void)state;
 #ifdef ROOST_UCONTEXT
@@ -416,8 +435,8 @@ static void gdb_shows_the_whole_chain(void **state)
     }
     gdb_read(text, sizeof text);
     at = strstr(text, "\n#0");
-    if (!at && strstr(text, "ptrace")) {
-        print_message("gdb may not trace here: its test is skipped\n");
+    if (!at && (strstr(text, "ptrace") || strstr(text, "cannot execute"))) {
+        print_message("gdb cannot run this here: its test is skipped\n");
         skip();
     }
     for (size_t i = 0; at && i < sizeof names / sizeof names[0]; i++)
@@ -457,8 +476,9 @@ NOINLINE static void turns(void **save, void **to)
 
 static void *turns_of_child(void *arg)
 {
+    (void)arg;
     turns(&child_sp, &outside_sp);
-    return arg;
+    return outside_sp;
 }
 
 static int speed(void)

@@ -39,6 +39,9 @@ static void need_other(const roost_task *t, const roost_child *c,
 {
     const roost_task *up;
 
+    ROOST_USAGE(c->task->rt == t->rt, "roost_child_end at %s: the child spawned "
+                "at %s belongs to another thread's run", roost__place(site),
+                roost__place(c->task->site));
     for (up = t; up; up = up->parent)
         ROOST_USAGE(up != c->task, "roost_child_end at %s was called by the child "
                     "itself, spawned at %s, or by a task below it; return from "

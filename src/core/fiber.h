@@ -6,16 +6,8 @@
 #ifndef ROOST_CORE_FIBER_H
 #define ROOST_CORE_FIBER_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "core/stack.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ROOST__ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ROOST__ASAN 1
-#endif
-#endif
 #if defined(__SANITIZE_THREAD__)
 #define ROOST__TSAN 1
 #elif defined(__has_feature)
@@ -26,85 +18,78 @@
 
 #ifdef ROOST__ASAN
 #include <sanitizer/common_interface_defs.h>
+#define ROOST__IF_ASAN(...) __VA_ARGS__
+#else
+#define ROOST__IF_ASAN(...)
 #endif
 #ifdef ROOST__TSAN
 #include <sanitizer/tsan_interface.h>
+#define ROOST__IF_TSAN(...) __VA_ARGS__
+#else
+#define ROOST__IF_TSAN(...)
 #endif
 
 struct roost__fiber {
-#ifdef ROOST__ASAN
-    void *fake;
-    const void *lo;
-    size_t bytes;
-#endif
-#ifdef ROOST__TSAN
-    void *tsan;
-#endif
+    ROOST__IF_ASAN(void *fake; const void *lo; size_t bytes;)
+    ROOST__IF_TSAN(void *tsan;)
     char none;
 };
 
 static inline void roost__fiber_made(struct roost__fiber *f, const void *lo,
                                      size_t bytes)
 {
-#ifdef ROOST__ASAN
-    f->fake = NULL;
-    f->lo = lo;
-    f->bytes = bytes;
-#endif
-#ifdef ROOST__TSAN
-    f->tsan = __tsan_create_fiber(0);
-#endif
+    ROOST__IF_ASAN(f->fake = NULL; f->lo = lo; f->bytes = bytes;)
+    ROOST__IF_TSAN(f->tsan = __tsan_create_fiber(0);)
     (void)f, (void)lo, (void)bytes;
 }
 
 /* From another fiber. */
 static inline void roost__fiber_gone(struct roost__fiber *f)
 {
-#ifdef ROOST__TSAN
-    __tsan_destroy_fiber(f->tsan);
-#endif
+    ROOST__IF_TSAN(__tsan_destroy_fiber(f->tsan);)
     (void)f;
 }
 
 static inline void roost__fiber_main(struct roost__fiber *f)
 {
-#ifdef ROOST__TSAN
-    f->tsan = __tsan_get_current_fiber();
-#endif
+    ROOST__IF_TSAN(f->tsan = __tsan_get_current_fiber();)
     (void)f;
 }
 
-static inline void roost__fiber_leave(struct roost__fiber *from,
-                                      struct roost__fiber *to, bool dying)
+/* ThreadSanitizer counts entries and exits of functions: what leaves a dying
+ * fiber would enter on one and exit on another. */
+#if defined(ROOST__TSAN) && defined(__clang__)
+#define ROOST__UNCOUNTED __attribute__((disable_sanitizer_instrumentation))
+#elif defined(ROOST__TSAN)
+#define ROOST__UNCOUNTED __attribute__((no_sanitize_thread))
+#else
+#define ROOST__UNCOUNTED
+#endif
+
+/* `dying`: the stack left is over, and so is its fake one. */
+static inline __attribute__((always_inline)) void
+roost__fiber_leave(struct roost__fiber *from, struct roost__fiber *to,
+                   bool dying)
 {
-#ifdef ROOST__ASAN
-    __sanitizer_start_switch_fiber(dying ? NULL : &from->fake, to->lo,
-                                   to->bytes);
-#endif
-#ifdef ROOST__TSAN
-    __tsan_switch_to_fiber(to->tsan, 0);
-#endif
+    ROOST__IF_ASAN(__sanitizer_start_switch_fiber(dying ? NULL : &from->fake,
+                                                  to->lo, to->bytes);)
+    ROOST__IF_TSAN(__tsan_switch_to_fiber(to->tsan, 0);)
     (void)from, (void)to, (void)dying;
 }
 
 static inline void roost__fiber_arrive(struct roost__fiber *self)
 {
-#ifdef ROOST__ASAN
-    __sanitizer_finish_switch_fiber(self->fake, NULL, NULL);
-#endif
+    ROOST__IF_ASAN(__sanitizer_finish_switch_fiber(self->fake, NULL, NULL);)
     (void)self;
 }
 
-/* The first thing on a fresh stack; `from` is the main fiber when its bounds
- * are not known yet. */
+/* The first thing on a fresh stack. `from`: the main fiber, whose bounds are not
+ * known yet, or NULL. */
 static inline void roost__fiber_begin(struct roost__fiber *from)
 {
-#ifdef ROOST__ASAN
-    if (from)
-        __sanitizer_finish_switch_fiber(NULL, &from->lo, &from->bytes);
-    else
-        __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
+    ROOST__IF_ASAN(__sanitizer_finish_switch_fiber(
+                       NULL, from ? &from->lo : NULL,
+                       from ? &from->bytes : NULL);)
     (void)from;
 }
 

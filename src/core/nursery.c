@@ -325,6 +325,8 @@ static void join(roost_nursery *n, roost_task *t, void *place)
     roost_wait w;
 
     n->s.closing = 1;
+    if (t->s.promise) /* here: suspending must not wake ourselves */
+        roost__nursery_pass_room(t);
     while (!nobody(n) || !yielded) {
         yielded = true;
         if (nobody(n)) {

@@ -28,9 +28,10 @@
 #include "core/sleep.h"
 #include "core/task.h"
 
-static bool is_shield(const roost_scope *s)
+/* An unused shield: what is cancelled around it does not count in it. */
+static bool holds(const roost_scope *s)
 {
-    return s->kind == SCOPE_SHIELD || s->kind == SCOPE_SERVICES;
+    return (s->kind == SCOPE_SHIELD || s->kind == SCOPE_SERVICES) && !s->used_up;
 }
 
 /* ---- the timer: the next instant at which the scope wants attention ---- */
@@ -75,9 +76,7 @@ static void mark(struct roost_rt *rt, roost_scope *s, roost_time at)
 /* A cancellation of the parent arrives at `s`. true: it goes on below. */
 static bool reach(struct roost_rt *rt, roost_scope *s, roost_time at)
 {
-    if (s->effective)
-        return false;
-    if (is_shield(s) && !s->used_up) {
+    if (holds(s)) {
         if (s->pierce_at == ROOST_NEVER)
             s->pierce_at = roost__time_add(at, s->budget);
         s->used_up = rt->pierced || s->pierce_at <= rt->now;
@@ -86,6 +85,8 @@ static bool reach(struct roost_rt *rt, roost_scope *s, roost_time at)
             return false;
         }
     }
+    if (s->effective)
+        return false;
     mark(rt, s, at);
     return true;
 }
@@ -250,7 +251,7 @@ void roost__scope_pierce_all(struct roost_rt *rt)
 
     rt->pierced = true;
     for (s = &rt->scope; s; s = roost__scope_following(s))
-        if (is_shield(s) && !s->used_up && s->parent->effective) {
+        if (holds(s) && s->parent->effective) {
             s->pierce_at = rt->now;
             pierce(rt, s);
         }
@@ -280,7 +281,7 @@ void roost__scope_begin(roost_scope *s, int kind, roost_time deadline,
     t->scope = s;
     if (deadline == ROOST_NEVER)
         return;
-    s->deadline = s->timer.at = deadline;
+    s->deadline = s->timer.at = deadline > rt->now ? deadline : rt->now;
     s->timer.seq = rt->seq++;
     if (deadline <= rt->now)
         expire(rt, s);
@@ -345,11 +346,12 @@ void roost_shield_enter_at(roost_scope *s, roost_time budget, const char *site)
     reach(rt, s, rt->now);
 }
 
-/* S4: absorbed here if this scope is cancelled and nothing around it is. */
+/* S4: absorbed here if this scope is cancelled and nothing around it is, or it
+ * keeps that out. */
 static int absorb(roost_scope *s, int result)
 {
     roost__scope_look(s->task->rt, s);
-    if (!s->effective || s->parent->effective)
+    if (!s->effective || (s->parent->effective && !holds(s)))
         return result;
     s->caught = 1;
     return s->cause == CAUSE_DEADLINE ? -ETIMEDOUT : 0;
@@ -425,7 +427,7 @@ void roost_scope_set_deadline_at(roost_scope *s, roost_time deadline,
         roost__scope_look(rt, s);
     if (s->cause)
         return;
-    s->deadline = deadline;
+    s->deadline = deadline > rt->now ? deadline : rt->now; /* arrives now */
     retime(rt, s);
     if (deadline > rt->now)
         return;
@@ -440,8 +442,10 @@ bool roost_scope_cancelled(const roost_scope *s)
      * known, not of what is. */
     roost_scope *known = (roost_scope *)(uintptr_t)s;
 
-    if (!s->cause && roost__scope_open(s) && s->timer.at != ROOST_NEVER)
+    if (!s->cause && roost__scope_open(s)) {
+        need_same_runtime(s, "roost_scope_cancelled", NULL);
         roost__scope_look(s->task->rt, known);
+    }
     return s->cause != CAUSE_NONE;
 }
 
@@ -476,7 +480,7 @@ roost_time roost_deadline(void)
     for (; s; s = s->parent) {
         at = s->cause ? ROOST_NEVER : roost__time_add(s->deadline, later);
         best = at < best ? at : best;
-        if (!is_shield(s) || s->used_up)
+        if (!holds(s))
             continue;
         at = roost__time_add(s->pierce_at, later);
         best = at < best ? at : best;

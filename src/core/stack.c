@@ -144,7 +144,6 @@ int roost__stacks_init(struct roost__stacks *p, bool guards_demanded)
     }
     *p = (struct roost__stacks){
         .guards_demanded = guards_demanded,
-        .guard_forced = wish != NULL,
         .guard_best = best,
         .batches = !RUNNING_ON_VALGRIND,    /* which would say it knows it not */
     };
@@ -260,7 +259,7 @@ static bool guard_possible(struct roost__stacks *p, struct roost__chunk *c)
         return maps_reserve(p, c);
     if (p->guards_demanded)
         return false;
-    if (!p->guard_forced && !atomic_flag_test_and_set(&notice_given))
+    if (p->guard_best != GUARD_NONE && !atomic_flag_test_and_set(&notice_given))
         say("roost: there are too many stacks for vm.max_map_count; further "
             "ones have no guard page, only a canary.\n");
     return true;

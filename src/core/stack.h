@@ -57,9 +57,8 @@ struct roost__stacks {
     size_t out;                 /* stacks that were got and not yet put */
     bool worn;                  /* something was put since the last trim */
     bool guards_demanded;       /* fail rather than go without */
-    bool guard_forced;          /* by ROOST_TEST_GUARD */
     bool batches;               /* process_madvise() works on ourselves */
-    int guard_best;             /* the kind of guard to try first */
+    int guard_best;             /* the kind of guard to try first; 0: none */
     long maps_max;              /* vm.max_map_count; 0: not read yet */
     struct roost__chunk *open[ROOST__STACK_CLASSES];    /* with a slot left */
     struct roost__chunk *chunks;                        /* all of them */

@@ -42,7 +42,7 @@ static const ElfW(Sym) *symbol_at(const struct image *f, const ElfW(Shdr) *in,
     const ElfW(Sym) *s = table(f, in->sh_offset, n, sizeof *s), *best = NULL;
 
     for (; s && n > 0; s++, n--)
-        if (ELF64_ST_TYPE(s->st_info) == STT_FUNC && s->st_value != 0 &&
+        if (ELF64_ST_TYPE(s->st_info) == STT_FUNC &&
             at - s->st_value <= s->st_size &&
             (!best || s->st_value > best->st_value))
             best = s;

@@ -1,0 +1,692 @@
+/* test_park.c - claims about park, wake and the parking lot.
+ *
+ * Roost's lots have no repark and no breaker tasks: a lot whose waking task ends
+ * is found by the deadlock report instead, so there is no test of those here.
+ */
+#include "kit/kit.h"
+
+#include <string.h>
+
+/* One operation that somebody else ends. */
+struct op {
+    roost_wait w;
+    roost_scope *scope; /* around the park */
+    int asked;          /* how often abort was called */
+    bool agrees;
+    int abort_result;   /* of the wake that abort makes itself; 0: none */
+    int r, after;
+    long long at;
+    bool done;
+};
+
+static bool op_abort(roost_wait *w, void *arg)
+{
+    struct op *o = arg;
+
+    EXPECT(w == &o->w);
+    o->asked++;
+    if (o->abort_result)
+        roost_wake(w, o->abort_result);
+    return o->agrees;
+}
+
+static int park(struct op *o)
+{
+    return roost_park(&o->w, "a test's operation", op_abort, o);
+}
+
+/* Parks in a scope of its own and looks once afterwards. */
+static int parker(void *arg)
+{
+    struct op *o = arg;
+    roost_scope s;
+    int r;
+
+    roost_scope_enter(&s, ROOST_NEVER);
+    o->scope = &s;
+    roost_wait_init(&o->w);
+    o->r = park(o);
+    o->at = kit_ms();
+    o->done = true;
+    o->after = roost_checkpoint();
+    r = roost_scope_leave(&s, o->after);
+    return r;
+}
+
+static void settle(void)
+{
+    EXPECT_INT(roost_sleep(ROOST_MS(1)), 0);
+}
+
+/* ---- park and wake ---- */
+
+static int hands_over(void *arg)
+{
+    const int *result = arg;
+    struct op o = { .agrees = true };
+
+    ROOST_NURSERY(n);
+    roost_spawn(n, parker, &o);
+    EXPECT_INT(roost_sleep(ROOST_MS(5)), 0);
+    roost_wake(&o.w, *result);
+    EXPECT(!o.done); /* not inside the call */
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o.r, *result);
+    EXPECT_INT(o.at, 5);
+    EXPECT_INT(o.after, 0);
+    EXPECT_INT(o.asked, 0);
+    return 0;
+}
+
+static void what_wake_was_given_is_what_park_returns_C9(void **state)
+{
+    static const int results[] = { 0, 1, 4711, -EIO, -ECANCELED };
+    int i, r;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        r = results[i];
+        assert_int_equal(kit_run(hands_over, &r), 0);
+    }
+}
+
+static int early_wake(void *arg)
+{
+    bool cancelled = arg;
+    struct op o = { .agrees = true };
+    roost_scope s;
+
+    roost_scope_enter(&s, ROOST_NEVER);
+    if (cancelled)
+        roost_scope_cancel(&s, "a test");
+    roost_wait_init(&o.w);
+    roost_wake(&o.w, 42);
+    EXPECT_INT(park(&o), 42);
+    EXPECT_INT(o.asked, 0);
+    EXPECT_INT(kit_ms(), 0);
+    EXPECT_INT(roost_checkpoint(), cancelled ? -ECANCELED : 0);
+    return roost_scope_leave(&s, cancelled ? -ECANCELED : 0);
+}
+
+static void a_wake_before_the_park_is_kept_C9(void **state)
+{
+    int yes;
+
+    (void)state;
+    assert_int_equal(kit_run(early_wake, NULL), 0);
+    assert_int_equal(kit_run(early_wake, &yes), 0);
+}
+
+/* A wait can be prepared again and again. */
+static int again(void *arg)
+{
+    struct op o = { .agrees = true };
+    int i;
+
+    (void)arg;
+    for (i = 0; i < 3; i++) {
+        roost_wait_init(&o.w);
+        roost_wake(&o.w, i);
+        EXPECT_INT(park(&o), i);
+    }
+    return 0;
+}
+
+static void a_wait_is_used_again_after_init_C9(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(again, NULL), 0);
+}
+
+/* ---- abort ---- */
+
+static int abort_agrees(void *arg)
+{
+    struct op o = { .agrees = true };
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, parker, &o);
+    settle();
+    roost_scope_cancel(o.scope, "a test");
+    EXPECT_INT(o.asked, 1); /* in the very call */
+    EXPECT(!o.done);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o.r, -ECANCELED);
+    EXPECT_INT(o.asked, 1);
+    return 0;
+}
+
+static void an_abort_that_agrees_ends_the_wait_with_ECANCELED_C9(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(abort_agrees, NULL), 0);
+}
+
+static int abort_refuses(void *arg)
+{
+    struct op o = { .agrees = false };
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, parker, &o);
+    settle();
+    EXPECT(!strstr(kit_tree(), "(to the end)"));
+    roost_scope_cancel(o.scope, "a test");
+    EXPECT_INT(o.asked, 1);
+    settle();
+    EXPECT(!o.done);
+    EXPECT_HAS(kit_tree(), "waits for a test's operation (to the end)");
+    roost_wake(&o.w, 7);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o.r, 7);
+    EXPECT_INT(o.at, 2);
+    EXPECT_INT(o.after, -ECANCELED);
+    return 0;
+}
+
+static void an_abort_that_refuses_leaves_the_task_parked_C9(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(abort_refuses, NULL), 0);
+}
+
+static int wake_later(void *arg)
+{
+    struct op *o = arg;
+    int r = roost_sleep(ROOST_MS(4));
+
+    roost_wake(&o->w, -ECANCELED);
+    return r;
+}
+
+/* The operation is told to stop and says so when it has. */
+static int abort_takes_time(void *arg)
+{
+    struct op o = { .agrees = false };
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, parker, &o);
+    settle();
+    roost_scope_cancel(o.scope, "a test");
+    roost_spawn(n, wake_later, &o);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o.r, -ECANCELED);
+    EXPECT_INT(o.at, 5);
+    return 0;
+}
+
+static void an_abort_may_ask_and_let_the_waker_say_when_C9(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(abort_takes_time, NULL), 0);
+}
+
+static int abort_wakes(void *arg)
+{
+    struct op o = { .agrees = false, .abort_result = 11 };
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, parker, &o);
+    settle();
+    roost_scope_cancel(o.scope, "a test");
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o.r, 11);
+    EXPECT_INT(o.after, -ECANCELED);
+    return 0;
+}
+
+static void an_abort_that_wakes_is_the_waker_C4(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(abort_wakes, NULL), 0);
+}
+
+static int done_then_cancelled(void *arg)
+{
+    struct op o = { .agrees = true };
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, parker, &o);
+    settle();
+    roost_wake(&o.w, 3);
+    roost_scope_cancel(o.scope, "a test");
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o.r, 3);
+    EXPECT_INT(o.asked, 0);
+    EXPECT_INT(o.after, -ECANCELED);
+    return 0;
+}
+
+static void done_beats_cancelled_C4(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(done_then_cancelled, NULL), 0);
+}
+
+/* ---- parking in a cancelled task ---- */
+
+static int cancelled_agrees(void *arg)
+{
+    struct op o = { .agrees = true };
+    roost_scope s;
+    int i;
+
+    (void)arg;
+    roost_scope_enter(&s, ROOST_NEVER);
+    roost_scope_cancel(&s, "a test");
+    for (i = 1; i <= 10; i++) {
+        roost_wait_init(&o.w);
+        EXPECT_INT(park(&o), -ECANCELED);
+        EXPECT_INT(o.asked, i);
+    }
+    return roost_scope_leave(&s, -ECANCELED);
+}
+
+static void a_cancelled_task_is_asked_to_abort_before_it_parks_C9(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(cancelled_agrees, NULL), 0);
+}
+
+static int wake_at_once(void *arg)
+{
+    struct op *o = arg;
+
+    EXPECT_HAS(kit_tree(), "(to the end)");
+    roost_wake(&o->w, 5);
+    return 0;
+}
+
+static int cancelled_refuses(void *arg)
+{
+    bool no_abort = arg;
+    struct op o = { .agrees = false };
+    roost_scope s;
+
+    ROOST_NURSERY(n);
+    roost_spawn(n, wake_at_once, &o);
+    roost_scope_enter(&s, ROOST_NEVER);
+    roost_scope_cancel(&s, "a test");
+    roost_wait_init(&o.w);
+    EXPECT_INT(roost_park(&o.w, "a test's operation",
+                          no_abort ? NULL : op_abort, &o), 5);
+    EXPECT_INT(o.asked, !no_abort);
+    EXPECT_INT(roost_checkpoint(), -ECANCELED);
+    EXPECT_INT(roost_scope_leave(&s, -ECANCELED), 0);
+    return roost_nursery_close(n, 0);
+}
+
+static void a_cancelled_task_parks_when_abort_refuses_or_is_none_C9(void **s)
+{
+    int yes;
+
+    (void)s;
+    assert_int_equal(kit_run(cancelled_refuses, NULL), 0);
+    assert_int_equal(kit_run(cancelled_refuses, &yes), 0);
+}
+
+/* ---- a cancellation of many ---- */
+
+struct crowd {
+    struct op op[4];
+    roost_scope *inner[4];
+    int order[4], seen;
+    bool all_marked;
+};
+
+static struct crowd *crowd;
+
+static bool crowd_abort(roost_wait *w, void *arg)
+{
+    int i;
+
+    (void)w;
+    for (i = 0; i < 4; i++)
+        crowd->all_marked &= crowd->inner[i]->effective;
+    crowd->order[crowd->seen++] = (int)((struct op *)arg - crowd->op);
+    return true;
+}
+
+static int in_a_crowd(void *arg)
+{
+    struct op *o = arg;
+    roost_scope s;
+
+    roost_scope_enter(&s, ROOST_NEVER);
+    crowd->inner[o - crowd->op] = &s;
+    roost_wait_init(&o->w);
+    o->r = roost_park(&o->w, "a test's operation", crowd_abort, o);
+    return roost_scope_leave(&s, o->r);
+}
+
+static int crowd_cancelled(void *arg)
+{
+    struct crowd c = { .all_marked = true };
+    int i;
+
+    (void)arg;
+    crowd = &c;
+    ROOST_NURSERY(n);
+    for (i = 0; i < 4; i++)
+        roost_spawn(n, in_a_crowd, &c.op[i]);
+    settle();
+    roost_nursery_cancel(n, "a test");
+    EXPECT(c.all_marked);
+    EXPECT_INT(c.seen, 4);
+    for (i = 0; i < 4; i++)
+        EXPECT_INT(c.order[i], i);
+    return roost_nursery_close(n, 0);
+}
+
+static void aborts_run_in_order_after_all_is_marked_S2_D5(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(crowd_cancelled, NULL), 0);
+}
+
+/* ---- callbacks ---- */
+
+/* Two bridges to callbacks race; the first to answer ends the other's wait. */
+struct race {
+    struct op op[2];
+    roost_nursery *n;
+    int winner;
+};
+
+static struct race *race;
+
+static int racer(void *arg)
+{
+    struct op *o = arg;
+
+    roost_wait_init(&o->w);
+    o->r = park(o);
+    if (o->r == 1) {
+        race->winner = (int)(o - race->op);
+        roost_nursery_cancel(race->n, "won");
+    }
+    return o->r;
+}
+
+static int races(void *arg)
+{
+    const int *first = arg;
+    struct race c = { .op = { { .agrees = true }, { .agrees = true } } };
+
+    race = &c;
+    ROOST_NURSERY(n);
+    c.n = n;
+    roost_spawn(n, racer, &c.op[0]);
+    roost_spawn(n, racer, &c.op[1]);
+    settle();
+    roost_wake(&c.op[*first].w, 1);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(c.winner, *first);
+    EXPECT_INT(c.op[1 - *first].r, -ECANCELED);
+    return 0;
+}
+
+static void of_two_bridged_callbacks_the_first_wins(void **state)
+{
+    int first;
+
+    (void)state;
+    for (first = 0; first < 2; first++)
+        assert_int_equal(kit_run(races, &first), 0);
+}
+
+/* ---- the budget ---- */
+
+static int count_turns(void *arg)
+{
+    int *turns = arg, r = 0;
+
+    for (; *turns < 5 && r >= 0; ++*turns)
+        r = roost_checkpoint();
+    return r;
+}
+
+static int never_blocks(void *arg)
+{
+    struct op o = { .agrees = true };
+    int turns = 0, i;
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, count_turns, &turns);
+    for (i = 0; i < 1000; i++) {
+        roost_wait_init(&o.w);
+        roost_wake(&o.w, 0);
+        EXPECT_INT(park(&o), 0);
+    }
+    EXPECT_INT(turns, 5);
+    return roost_nursery_close(n, 0);
+}
+
+static void parks_that_never_suspend_use_up_the_budget_C6(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(never_blocks, NULL), 0);
+}
+
+/* ---- the lot ---- */
+
+struct guest {
+    roost_lot *lot;
+    const char *name;
+    roost_scope *scope;
+    int r;
+};
+
+static int in_lot(void *arg)
+{
+    struct guest *g = arg;
+    roost_scope s;
+    int r;
+
+    roost_scope_enter(&s, ROOST_NEVER);
+    g->scope = &s;
+    g->r = roost_lot_wait(g->lot);
+    kit_log(g->name);
+    r = roost_scope_leave(&s, g->r);
+    return r;
+}
+
+static void fill_lot(roost_nursery *n, roost_lot *lot, struct guest *g)
+{
+    static const char *const names[] = { "a", "b", "c", "d", "e" };
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        g[i] = (struct guest){ .lot = lot, .name = names[i] };
+        roost_spawn(n, in_lot, &g[i]);
+    }
+    settle();
+}
+
+static int lot_basics(void *arg)
+{
+    roost_lot lot = { 0 };
+    struct guest g[5];
+
+    (void)arg;
+    EXPECT_INT(roost_lot_wake(&lot, 1), 0);
+    EXPECT_INT(roost_lot_wake(&lot, ROOST_ALL), 0);
+    ROOST_NURSERY(n);
+    fill_lot(n, &lot, g);
+    EXPECT_INT(roost_lot_wake(&lot, 0), 0);
+    settle();
+    EXPECT_LOG("");
+    EXPECT_INT(roost_lot_wake(&lot, 1), 1);
+    settle();
+    EXPECT_LOG("a");
+    EXPECT_INT(roost_lot_wake(&lot, 2), 2);
+    settle();
+    EXPECT_LOG("b c");
+    EXPECT_INT(roost_lot_wake(&lot, ROOST_ALL), 2);
+    EXPECT(!lot.first && !lot.last); /* before they have run */
+    EXPECT_INT(roost_lot_wake(&lot, ROOST_ALL), 0);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_LOG("d e");
+    return 0;
+}
+
+static void a_lot_wakes_as_many_as_asked_the_longest_waiting_first(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(lot_basics, NULL), 0);
+}
+
+static int lot_more_than_there_are(void *arg)
+{
+    roost_lot lot = { 0 };
+    struct guest g[5];
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    fill_lot(n, &lot, g);
+    EXPECT_INT(roost_lot_wake(&lot, 100), 5);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_LOG("a b c d e");
+    return 0;
+}
+
+static void a_lot_says_how_many_there_were(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(lot_more_than_there_are, NULL), 0);
+}
+
+static int lot_cancel(void *arg)
+{
+    const int *which = arg;
+    roost_lot lot = { 0 };
+    struct guest g[5];
+    int i;
+
+    ROOST_NURSERY(n);
+    fill_lot(n, &lot, g);
+    roost_scope_cancel(g[*which].scope, "a test");
+    EXPECT_INT(roost_lot_wake(&lot, ROOST_ALL), 4); /* in the same turn */
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    for (i = 0; i < 5; i++)
+        EXPECT_INT(g[i].r, i == *which ? -ECANCELED : 0);
+    return 0;
+}
+
+static void a_cancelled_waiter_is_off_the_lot_at_once_C4(void **state)
+{
+    int which;
+
+    (void)state;
+    for (which = 0; which < 5; which++)
+        assert_int_equal(kit_run(lot_cancel, &which), 0);
+}
+
+static int lot_cancelled_already(void *arg)
+{
+    roost_lot lot = { 0 };
+    roost_scope s;
+    int i;
+
+    (void)arg;
+    roost_scope_enter(&s, ROOST_NEVER);
+    roost_scope_cancel(&s, "a test");
+    for (i = 0; i < 10; i++)
+        EXPECT_INT(roost_lot_wait(&lot), -ECANCELED);
+    EXPECT(!lot.first);
+    return roost_scope_leave(&s, -ECANCELED);
+}
+
+static void a_cancelled_task_does_not_queue_C1(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(lot_cancelled_already, NULL), 0);
+}
+
+/* ---- impatient guests of one lot, with seeds ---- */
+
+struct crossing {
+    roost_lot lot;
+    int waited, woken, timed_out; /* by what they came to */
+    size_t told;                  /* what the lot said it woke */
+    int guests;
+};
+
+static int impatient(void *arg)
+{
+    struct crossing *c = arg;
+    int i, r = 0;
+
+    for (i = 0; i < 10 && (r >= 0 || r == -ETIMEDOUT); i++) {
+        c->waited++;
+        r = ROOST_WITHIN(ROOST_US((int64_t)(roost_random() % 50)),
+                         roost_lot_wait(&c->lot));
+        c->woken += r == 0;
+        c->timed_out += r == -ETIMEDOUT;
+    }
+    c->guests--;
+    return 0;
+}
+
+static int crossing(void *arg)
+{
+    struct crossing c = { .guests = 8 };
+    int i;
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    for (i = 0; i < 8; i++)
+        roost_spawn(n, impatient, &c);
+    while (c.guests > 0) {
+        EXPECT_INT(roost_sleep(ROOST_US((int64_t)(roost_random() % 40))), 0);
+        EXPECT_INT(roost_checkpoint(), 0);
+        c.told += roost_lot_wake(&c.lot, roost_random() % 4);
+    }
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(c.waited, 80);
+    EXPECT_INT(c.woken + c.timed_out, 80);
+    EXPECT_INT(c.woken, c.told);
+    EXPECT(c.woken > 0);
+    return 0;
+}
+
+static void no_wake_is_lost_and_none_is_made_up_C5(void **state)
+{
+    roost_options o = { .clock = ROOST_CLOCK_VIRTUAL };
+
+    (void)state;
+    for (o.seed = 1; o.seed <= 100; o.seed++)
+        assert_int_equal(kit_run_with(&o, crossing, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_wake_was_given_is_what_park_returns_C9),
+        cmocka_unit_test(a_wake_before_the_park_is_kept_C9),
+        cmocka_unit_test(a_wait_is_used_again_after_init_C9),
+        cmocka_unit_test(an_abort_that_agrees_ends_the_wait_with_ECANCELED_C9),
+        cmocka_unit_test(an_abort_that_refuses_leaves_the_task_parked_C9),
+        cmocka_unit_test(an_abort_may_ask_and_let_the_waker_say_when_C9),
+        cmocka_unit_test(an_abort_that_wakes_is_the_waker_C4),
+        cmocka_unit_test(done_beats_cancelled_C4),
+        cmocka_unit_test(a_cancelled_task_is_asked_to_abort_before_it_parks_C9),
+        cmocka_unit_test(
+            a_cancelled_task_parks_when_abort_refuses_or_is_none_C9),
+        cmocka_unit_test(aborts_run_in_order_after_all_is_marked_S2_D5),
+        cmocka_unit_test(of_two_bridged_callbacks_the_first_wins),
+        cmocka_unit_test(parks_that_never_suspend_use_up_the_budget_C6),
+        cmocka_unit_test(a_lot_wakes_as_many_as_asked_the_longest_waiting_first),
+        cmocka_unit_test(a_lot_says_how_many_there_were),
+        cmocka_unit_test(a_cancelled_waiter_is_off_the_lot_at_once_C4),
+        cmocka_unit_test(a_cancelled_task_does_not_queue_C1),
+        cmocka_unit_test(no_wake_is_lost_and_none_is_made_up_C5),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
