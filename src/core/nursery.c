@@ -458,7 +458,11 @@ static int found(roost_nursery *n, roost_task *t, roost_error **ret_error)
     *ret_error = n->s.verdict ? n->s.error : n->s.kept_error;
     if (n->s.verdict || n->s.kept)
         return n->s.verdict ? n->s.verdict : n->s.kept;
-    return n->s.cut_deadline ? -ETIMEDOUT : 0;
+    if (!n->s.cut_deadline)
+        return 0;
+    *ret_error = roost__error_new(t, -ETIMEDOUT, n->scope.site,
+                                  "the nursery's deadline passed");
+    return -ETIMEDOUT;
 }
 
 void roost_nursery_guard(roost_nursery *n)

@@ -60,7 +60,7 @@ struct __attribute__((aligned(16))) roost_task {
         uint32_t defer_count;
         uint8_t fresh; /* has not run yet */
         uint8_t idle, parked_idle; /* the next park, this park is ROOST_IDLE */
-        uint8_t ready, service, started;
+        uint8_t ready, behind, service, started; /* behind: by a yield */
         uint8_t last_caught; /* of the scope left last */
         roost_wait *wait;    /* while parked */
         roost_nursery *nursery;
@@ -105,8 +105,8 @@ struct roost_rt {
 
     uint64_t seed, choices, randoms; /* streams of decisions and of jitter */
     uint64_t trace;
-    roost_task **pool; /* seeded order: ready now, then those behind a yield */
-    size_t pool_now, pool_count, pool_capacity;
+    roost_task **pool; /* seeded order: what may be drawn */
+    size_t pool_count, pool_capacity;
 
     struct roost__stacks stacks;
     struct roost__loop loop;

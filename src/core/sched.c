@@ -59,28 +59,17 @@ void roost__sched_look(struct roost_rt *rt)
         rt->fire[t->kind](rt, t);
 }
 
-/* The seeded pool: [0, pool_now) may be drawn; what became ready after somebody
- * yielded lies behind it, and is drawn when the front is used up. */
+/* The seeded order: what may be drawn is in the pool. Whoever yields queues up
+ * behind it, and so does what becomes ready after him (C7). */
 void roost__pool_add(struct roost_rt *rt, roost_task *t, bool behind)
 {
+    t->s.behind = behind;
+    if (behind || rt->ready_first) {
+        roost__queue_add(rt, t);
+        return;
+    }
     ROOST_ASSERT(rt->pool_count < rt->pool_capacity);
-    if (!behind && rt->pool_now == rt->pool_count)
-        rt->pool_now++;
     rt->pool[rt->pool_count++] = t;
-}
-
-static roost_task *pool_draw(struct roost_rt *rt)
-{
-    size_t i;
-    roost_task *t;
-
-    if (!rt->pool_now)
-        rt->pool_now = rt->pool_count;
-    i = roost__choose(rt, rt->pool_now);
-    t = rt->pool[i];
-    rt->pool[i] = rt->pool[--rt->pool_now];
-    rt->pool[rt->pool_now] = rt->pool[--rt->pool_count];
-    return t;
 }
 
 int roost__pool_grow(struct roost_rt *rt)
@@ -122,10 +111,28 @@ static roost_task *queue_take(struct roost_rt *rt)
     return t;
 }
 
-/* The turn has gone on for too long; looked at now and then. */
+/* An empty pool is filled from the queue, up to the next who yielded. */
+static roost_task *pool_draw(struct roost_rt *rt)
+{
+    size_t i;
+    roost_task *t;
+
+    if (!rt->pool_count)
+        do
+            rt->pool[rt->pool_count++] = queue_take(rt);
+        while (rt->ready_first && !rt->ready_first->s.behind);
+    i = roost__choose(rt, rt->pool_count);
+    t = rt->pool[i];
+    rt->pool[i] = rt->pool[--rt->pool_count];
+    return t;
+}
+
+/* The turn has gone on for too long; looked at now and then. Virtual time knows
+ * no slow machine (D5). */
 static bool turn_is_long(struct roost_rt *rt)
 {
     return rt->turn_left % TURN_TIME_EVERY == 0 &&
+           rt->o.clock == ROOST_CLOCK_REAL &&
            rt->sys->clock() - rt->turn_began > TURN_TIME;
 }
 

@@ -11,7 +11,7 @@
 void roost__sched_init(struct roost_rt *rt);
 void roost__sched_done(struct roost_rt *rt);
 
-/* The seeded pool, where the order is drawn; `behind` those that are ready. */
+/* With a seed, where the order is drawn; `behind` those that are ready. */
 int roost__pool_grow(struct roost_rt *rt);
 void roost__pool_add(struct roost_rt *rt, roost_task *t, bool behind);
 

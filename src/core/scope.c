@@ -231,7 +231,7 @@ void roost__scope_move(roost_scope *base, roost_scope *to)
     roost__scope_link(base, to);
     retime(rt, base);
     if (!base->effective && to->effective) {
-        spread(rt, base, to->cancelled_at);
+        spread(rt, base, roost__sched_now(rt)); /* S12: it arrives now */
         run_aborts(rt);
     }
 }

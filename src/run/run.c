@@ -212,7 +212,7 @@ static void idle_virtual(struct roost_rt *rt)
     roost_time next;
     int i;
 
-    for (i = 0; i < 2 && rt->fd_waits > 0; i++) {
+    for (i = 0; i < 2 && (rt->fd_waits > 0 || !rt->loop.own); i++) {
         roost__loop_poll(&rt->loop);
         if (roost__sched_busy(rt))
             return;
@@ -248,8 +248,8 @@ static void idle_real(struct roost_rt *rt)
         deadlock(rt);
         return;
     }
-    if (delay > ROOST_MS(1))
-        roost__stacks_trim(&rt->stacks);
+    if (delay > ROOST_MS(1) && roost__stacks_trim(&rt->stacks))
+        delay = 0; /* more is left: look at the loop, then go on trimming */
     if (!roost__loop_wait(&rt->loop, delay) && !roost__sched_busy(rt))
         deadlock(rt);
     roost__sched_look(rt);

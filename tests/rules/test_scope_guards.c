@@ -6,7 +6,7 @@
 #include "core/rt.h"
 #include "core/scope.h"
 
-/* ---- ways out of a block; each returns what is left of the cancellation ---- */
+/* ---- ways out of a block; each returns what is left of a cancellation ---- */
 
 static int by_return(bool cancel)
 {
@@ -305,12 +305,14 @@ IN_TASK(a_real_ETIMEDOUT_of_the_call_is_not_caught_S6)
 
 IN_TASK(expressions_nest_and_the_earlier_deadline_decides_S5)
 {
-    EXPECT_INT(ROOST_WITHIN(ROOST_MS(9), ROOST_WITHIN(ROOST_MS(4), slow(20, 1))),
-               -ETIMEDOUT);
+    EXPECT_INT(
+        ROOST_WITHIN(ROOST_MS(9), ROOST_WITHIN(ROOST_MS(4), slow(20, 1))),
+        -ETIMEDOUT);
     EXPECT_INT(kit_ms(), 4);
     EXPECT(!roost_scope_caught(NULL)); /* the outer one was left last */
-    EXPECT_INT(ROOST_WITHIN(ROOST_MS(4), ROOST_WITHIN(ROOST_MS(9), slow(20, 1))),
-               -ETIMEDOUT);
+    EXPECT_INT(
+        ROOST_WITHIN(ROOST_MS(4), ROOST_WITHIN(ROOST_MS(9), slow(20, 1))),
+        -ETIMEDOUT);
     EXPECT_INT(kit_ms(), 8);
     EXPECT(roost_scope_caught(NULL));
     return 0;
@@ -355,8 +357,9 @@ IN_TASK(SHIELDED_runs_one_call_under_a_cancellation_S12)
     EXPECT_INT(ROOST_SHIELDED(ROOST_MS(9), slow(30, 42)), -ECANCELED);
     EXPECT(!roost_scope_caught(NULL));
     EXPECT_INT(kit_ms(), 12);
-    EXPECT_INT(ROOST_SHIELDED(ROOST_MS(9), ROOST_WITHIN(ROOST_MS(1), slow(3, 1))),
-               -ETIMEDOUT);
+    EXPECT_INT(
+        ROOST_SHIELDED(ROOST_MS(9), ROOST_WITHIN(ROOST_MS(1), slow(3, 1))),
+        -ETIMEDOUT);
     EXPECT_INT(roost_scope_leave(&outer, roost_checkpoint()), 0);
     EXPECT(roost_scope_caught(NULL));
     return 0;
@@ -411,7 +414,8 @@ IN_TASK_GUARDS(caught_NULL_speaks_of_what_the_task_left_last_S4, 1)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_guard_left_by_any_way_closes_and_absorbs_nothing_S17),
+        cmocka_unit_test(
+            a_guard_left_by_any_way_closes_and_absorbs_nothing_S17),
         cmocka_unit_test(
             a_guard_of_a_scope_that_is_not_cancelled_says_nothing_S17),
         cmocka_unit_test(only_the_scopes_own_cancellation_leaks_S17),
@@ -426,7 +430,8 @@ int main(void)
         cmocka_unit_test(an_expression_may_be_a_loops_condition_S4),
         cmocka_unit_test(expressions_go_around_IDLE_S4),
         cmocka_unit_test(SHIELDED_runs_one_call_under_a_cancellation_S12),
-        cmocka_unit_test(a_call_in_WITHIN_that_leaves_a_scope_open_is_misuse_T5),
+        cmocka_unit_test(
+            a_call_in_WITHIN_that_leaves_a_scope_open_is_misuse_T5),
         cmocka_unit_test(caught_NULL_speaks_of_what_the_task_left_last_S4),
     };
 

@@ -1,16 +1,5 @@
 /* test_scope_misuse.c - scopes used wrongly, many scopes at once, and what a
  *                       cancel promises while it spreads (S2, S14, S15, T5).
- *
- * Rows of the peers' suites about scopes that do not fit, each with its reason:
- *   R19  a scope's state is asked by cancelled and caught; there is no state enum
- *   R31a R31c R31g  a scope before enter is bare memory: there is nothing to
- *        cancel, shield or ask
- *   R31e enter initialises (S2), so a scope that was left may be entered anew
- *   R31f enter cannot tell an open scope from bytes that look like one
- *   R25b R25d R29b  a shield is a scope of its own, entered and left; no scope
- *        is switched into one and back
- *   R41  an abort function returns bool: there is no illegal value
- *   R37 R38  a nursery is closed by the task that opened it (T5: abort)
  */
 #include "rules/in_task.h"
 
@@ -280,7 +269,7 @@ IN_TASK(thousands_of_nested_scopes_are_cancelled_without_recursion_S2)
     return 0;
 }
 
-IN_TASK(thousands_of_nested_deadlines_due_together_fire_outermost_first_S11)
+IN_TASK(thousands_of_nested_deadlines_fire_together_outermost_first_S11)
 {
     roost_time at = roost_after(ROOST_MS(3));
     int i, r;
@@ -350,7 +339,7 @@ int main(void)
         cmocka_unit_test(
             thousands_of_nested_scopes_are_cancelled_without_recursion_S2),
         cmocka_unit_test(
-            thousands_of_nested_deadlines_due_together_fire_outermost_first_S11),
+            thousands_of_nested_deadlines_fire_together_outermost_first_S11),
         cmocka_unit_test(a_scope_left_without_a_suspension_costs_no_timer_S15),
         cmocka_unit_test(
             a_suspension_arms_the_deadlines_around_and_leave_disarms_S15),
@@ -358,3 +347,17 @@ int main(void)
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+/* Rows of the peers' suites about scopes that do not fit:
+ *
+ * R19  a scope is asked by cancelled and caught; there is no enum of states.
+ * R31a, R31c, R31g  before enter a scope is bare memory: there is nothing to
+ *      cancel, to shield or to ask.
+ * R31e enter initialises (S2), so a scope that was left may be entered anew.
+ * R31f enter cannot tell an open scope from bytes that look like one.
+ * R37, R38  a nursery is closed by the task that opened it, else T5 aborts.
+ * R41  an abort function returns bool: there is no illegal value.
+ * R43, R44  there are no system tasks; a library's own task is a service (N15).
+ * R73  what a wait keeps lives in the waiter's own frame.
+ * T03  nobody but the clock holds the wait of a sleep, so none can wake it.
+ */

@@ -192,6 +192,20 @@ IN_TASK(one_task_is_cancelled_in_two_scopes_in_turn_S4)
     return 0;
 }
 
+IN_TASK(a_scope_cancelled_after_an_inner_timeout_has_nothing_to_absorb_S6)
+{
+    roost_scope s;
+    int r;
+
+    roost_scope_enter(&s, ROOST_NEVER);
+    r = ROOST_WITHIN(ROOST_MS(1), roost_sleep(ROOST_SEC(1)));
+    EXPECT_INT(r, -ETIMEDOUT);
+    roost_scope_cancel(&s, "no checkpoint follows");
+    EXPECT_INT(roost_scope_leave(&s, 0), 0);
+    EXPECT(!roost_scope_caught(&s));
+    return 0;
+}
+
 /* ---- what is not absorbed ---- */
 
 IN_TASK(a_body_that_swallows_the_cancellation_is_not_caught_S6)
@@ -364,20 +378,26 @@ IN_TASK(closing_an_empty_nursery_in_a_cancelled_scope_returns_0_N9)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_cancelled_scope_fails_each_checkpoint_until_leave_C3),
+        cmocka_unit_test(
+            a_cancelled_scope_fails_each_checkpoint_until_leave_C3),
         cmocka_unit_test(cancelling_again_keeps_the_first_cause_S2),
         cmocka_unit_test(cancelling_after_leave_does_nothing_S2),
         cmocka_unit_test(enter_initialises_whatever_the_memory_held_S2),
         cmocka_unit_test(
             a_cancelled_scope_left_before_a_checkpoint_delivers_nothing_S6),
-        cmocka_unit_test(an_outer_cancellation_passes_through_the_inner_scope_S5),
+        cmocka_unit_test(
+            an_outer_cancellation_passes_through_the_inner_scope_S5),
         cmocka_unit_test(
             an_outer_cancellation_while_the_inner_unwinds_goes_on_S5),
         cmocka_unit_test(an_inner_scope_cancelled_second_does_not_absorb_S5),
-        cmocka_unit_test(a_scope_entered_under_a_cancellation_does_not_absorb_S5),
+        cmocka_unit_test(
+            a_scope_entered_under_a_cancellation_does_not_absorb_S5),
         cmocka_unit_test(the_outermost_cancelled_of_three_absorbs_S4),
         cmocka_unit_test(one_task_is_cancelled_in_two_scopes_in_turn_S4),
-        cmocka_unit_test(a_body_that_swallows_the_cancellation_is_not_caught_S6),
+        cmocka_unit_test(
+            a_scope_cancelled_after_an_inner_timeout_has_nothing_to_absorb_S6),
+        cmocka_unit_test(
+            a_body_that_swallows_the_cancellation_is_not_caught_S6),
         cmocka_unit_test(a_real_error_passes_a_cancelled_scope_S6),
         cmocka_unit_test(
             a_foreign_ECANCELED_passes_a_scope_that_is_not_cancelled_S7),
@@ -385,7 +405,8 @@ int main(void)
             cancelling_a_nursery_reaches_the_leaves_below_inner_nurseries_S1),
         cmocka_unit_test(
             children_do_not_live_in_scopes_that_the_body_opens_later_S1),
-        cmocka_unit_test(a_child_lives_in_its_nursery_wherever_the_spawner_was_S1),
+        cmocka_unit_test(
+            a_child_lives_in_its_nursery_wherever_the_spawner_was_S1),
         cmocka_unit_test(a_parent_may_cancel_a_scope_of_its_child_S14),
         cmocka_unit_test(a_parent_may_move_a_deadline_of_its_child_and_ask_S14),
         cmocka_unit_test(

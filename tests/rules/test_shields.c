@@ -1,9 +1,5 @@
-/* test_shields.c - what a shield keeps out, for how long, and what shows when it
- *                  is left (S12, S13); budgets and deadlines seen through it (S3).
- *
- * Rows of the peers' suites that do not fit: R25b R25d R29b switch a scope into
- * a shield and back, a shield here is a scope of its own; A83 spawns a start()
- * child in its own shield, which is N10 with S12 and not of this room.
+/* test_shields.c - what a shield keeps out, for how long, and what shows when
+ *                  it is left (S12, S13); deadlines seen through it (S3).
  */
 #include "rules/in_task.h"
 
@@ -56,7 +52,8 @@ IN_TASK(scopes_inside_a_shield_cancel_as_usual_S12)
     roost_scope_cancel(&inner, "inner");
     EXPECT_INT(roost_scope_leave(&inner, roost_checkpoint()), 0);
     EXPECT(roost_scope_caught(&inner));
-    EXPECT_INT(ROOST_WITHIN(ROOST_MS(4), roost_sleep(ROOST_SEC(1))), -ETIMEDOUT);
+    EXPECT_INT(ROOST_WITHIN(ROOST_MS(4), roost_sleep(ROOST_SEC(1))),
+               -ETIMEDOUT);
     EXPECT_INT(kit_ms(), 4);
     EXPECT_INT(roost_checkpoint(), 0);
     EXPECT_INT(roost_scope_leave(&shield, 0), 0);
@@ -197,7 +194,7 @@ IN_TASK(a_budget_of_nothing_keeps_nothing_out_S12)
     return roost_scope_leave(&outer, -ECANCELED);
 }
 
-/* A cancellation arrives when it is made, whatever instant the deadline names. */
+/* A cancellation arrives when it is made, whatever instant its deadline has. */
 IN_TASK(a_deadline_moved_far_into_the_past_arrives_now_S12)
 {
     roost_scope outer, shield;
@@ -278,7 +275,7 @@ IN_TASK(the_deadline_through_a_shield_is_the_outer_one_plus_its_budget_S3)
     EXPECT_INT(roost_deadline(), begin + ROOST_MS(15));
     EXPECT_INT(roost_time_left(), 0);
     EXPECT_INT(roost_scope_leave(&shield, 0), 0);
-    EXPECT_INT(roost_deadline(), begin + ROOST_MS(10)); /* when it was cancelled */
+    EXPECT_INT(roost_deadline(), begin + ROOST_MS(10)); /* its instant */
     EXPECT_INT(roost_scope_leave(&outer, -ECANCELED), -ETIMEDOUT);
     EXPECT_INT(roost_deadline(), ROOST_NEVER);
     return 0;
@@ -401,7 +398,8 @@ IN_TASK(two_cancelled_scopes_under_a_shield_the_outer_one_still_shows_S5)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_outer_cancellation_waits_until_the_shield_is_left_S12),
+        cmocka_unit_test(
+            an_outer_cancellation_waits_until_the_shield_is_left_S12),
         cmocka_unit_test(a_task_parked_in_a_shield_is_not_woken_S12),
         cmocka_unit_test(scopes_inside_a_shield_cancel_as_usual_S12),
         cmocka_unit_test(a_shields_own_cancel_works_and_ends_at_its_leave_S12),
@@ -410,18 +408,22 @@ int main(void)
         cmocka_unit_test(
             a_cancelled_shield_whose_budget_is_gone_lets_it_pass_S5),
         cmocka_unit_test(a_shields_own_deadline_fires_S12),
-        cmocka_unit_test(a_child_may_cancel_the_shield_that_the_body_sleeps_in_S12),
-        cmocka_unit_test(a_budget_counts_from_the_arrival_of_the_cancellation_S12),
+        cmocka_unit_test(
+            a_child_may_cancel_the_shield_that_the_body_sleeps_in_S12),
+        cmocka_unit_test(
+            a_budget_counts_from_the_arrival_of_the_cancellation_S12),
         cmocka_unit_test(
             a_budget_counts_from_entry_if_the_cancellation_was_there_S12),
         cmocka_unit_test(a_budget_of_nothing_keeps_nothing_out_S12),
         cmocka_unit_test(a_deadline_moved_far_into_the_past_arrives_now_S12),
         cmocka_unit_test(nested_shields_add_their_budgets_S12),
-        cmocka_unit_test(under_a_spent_outer_shield_the_inner_one_still_holds_S12),
+        cmocka_unit_test(
+            under_a_spent_outer_shield_the_inner_one_still_holds_S12),
         cmocka_unit_test(
             the_deadline_through_a_shield_is_the_outer_one_plus_its_budget_S3),
         cmocka_unit_test(an_unbounded_shield_hides_the_outer_deadline_S3),
-        cmocka_unit_test(cleanup_in_a_shield_leaves_the_cancellation_pending_S12),
+        cmocka_unit_test(
+            cleanup_in_a_shield_leaves_the_cancellation_pending_S12),
         cmocka_unit_test(
             an_outer_deadline_moved_while_it_is_awaited_moves_the_pierce_S10),
         cmocka_unit_test(
@@ -433,3 +435,9 @@ int main(void)
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+/* Rows of the peers' suites that do not fit:
+ *
+ * R25b, R25d, R29b  a shield is a scope of its own; none is switched into one.
+ * A83  a start() whose child shields itself is N10, with the nurseries.
+ */

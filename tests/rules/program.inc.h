@@ -1,0 +1,466 @@
+/* program.inc.h - small random programs of tasks, scopes and nurseries.
+ *
+ * A program is a tree of steps in one array, made from a seed. The body of a
+ * task is the list below its spawn step; scope, shield and nursery are steps with
+ * a body too. A step below 0 ends the body that it stands in (KEEP), is ignored,
+ * or is turned into a failure (TURN): so -ECANCELED runs on, is swallowed, or
+ * becomes an error of the cleanup. A body that reaches its end results in its
+ * `value`. No step runs twice, so step numbers name scopes, tasks and handles.
+ *
+ * All waits end. Step 2 is a service that ends every wait after END_MS, or when
+ * it is cancelled. What cannot be cancelled (close, child_end, start) waits only
+ * for tasks of a higher number, so never in a circle.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { STEPS_MAX = 128, TASKS_MAX = 12, EVENTS = 3, END_MS = 100,
+       FIXED = 5 + EVENTS }; /* the steps that each program begins with */
+enum { NEVER_MS = 1 << 20, NOBODY = -1 };
+
+enum op {
+    OP_SLEEP,
+    OP_CHECKPOINT,
+    OP_WAIT, /* for event `target` */
+    OP_JOIN, /* the same to the end */
+    OP_SET,
+    OP_SEND,
+    OP_RECV,
+    OP_SHUT, /* the channel */
+    OP_STARTED,
+    OP_CHILD_END, /* of the task of step `target` */
+    OP_CANCEL,    /* scope, shield or nursery `target` */
+    OP_MOVE,      /* its deadline to `ms` from now */
+    OP_LOOK,      /* is it cancelled, is the task, how many children */
+    OP_DEADLINE,  /* of the running task */
+    OP_RETURN,    /* `value`; -ECANCELED is a foreign one */
+    OP_SCOPE,     /* with a deadline `ms` from now */
+    OP_SHIELD,    /* with a budget of `ms` */
+    OP_NURSERY,   /* with a deadline `ms` from now */
+    OP_SPAWN,     /* into nursery `target` */
+    OP_START,
+    OP_MAIN
+};
+
+enum on_error { KEEP, IGNORE, TURN };
+
+/* How a body is left: by leave or close; by the guard; by the form that is one
+ * call (ROOST_WITHIN, ROOST_SHIELDED, roost_nursery_run). */
+enum form { BY_CALL, BY_GUARD, BY_FORM };
+
+struct step {
+    enum op op;
+    enum on_error on_error;
+    enum form form;
+    bool dead;    /* removed by shrinking */
+    bool service; /* of spawn and start */
+    bool handle;  /* somebody ends it by its handle */
+    bool isolate; /* of a nursery */
+    int parent, first, next; /* steps, or NOBODY */
+    int task;     /* who runs it */
+    int child;    /* of spawn and start: the task that is made */
+    int target, ms, value;
+};
+
+struct program {
+    struct step step[STEPS_MAX];
+    int steps, tasks;
+    int task_step[TASKS_MAX]; /* main, spawn or start */
+    int capacity;             /* of the channel */
+    bool probe;               /* ask roost_cancelled before each wait */
+    uint64_t seed, random;
+};
+
+/* ---- reading ---- */
+
+static bool has_body(enum op op)
+{
+    return op >= OP_SCOPE;
+}
+
+static bool is_scope(enum op op)
+{
+    return op == OP_SCOPE || op == OP_SHIELD || op == OP_NURSERY;
+}
+
+static bool makes_task(enum op op)
+{
+    return op == OP_SPAWN || op == OP_START;
+}
+
+/* What a body that reaches its end results in. */
+static int end_value(const struct step *x)
+{
+    return x->on_error == TURN ? 0 : x->value;
+}
+
+/* The first step that is not dead, from i on. */
+static int alive_from(const struct program *p, int i)
+{
+    while (i != NOBODY && p->step[i].dead)
+        i = p->step[i].next;
+    return i;
+}
+
+/* ---- making ---- */
+
+static uint64_t random_64(struct program *p)
+{
+    uint64_t z = p->random += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static int random_to(struct program *p, int below)
+{
+    return (int)(random_64(p) % (uint64_t)below);
+}
+
+static bool one_in(struct program *p, int n)
+{
+    return random_to(p, n) == 0;
+}
+
+static int pick_from(struct program *p, const int *list, int count)
+{
+    return list[random_to(p, count)];
+}
+#define PICK(p, ...) \
+    pick_from((p), (const int[]){ __VA_ARGS__ }, \
+              (int)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)))
+
+static int add_step(struct program *p, int parent, enum op op)
+{
+    int i = p->steps++, *link;
+    struct step *x = &p->step[i];
+
+    memset(x, 0, sizeof *x);
+    x->op = op;
+    x->parent = parent;
+    x->first = x->next = x->target = x->child = NOBODY;
+    if (parent == NOBODY)
+        return i;
+    x->task = makes_task(p->step[parent].op) ? p->step[parent].child
+                                             : p->step[parent].task;
+    for (link = &p->step[parent].first; *link != NOBODY;)
+        link = &p->step[*link].next;
+    *link = i;
+    return i;
+}
+
+/* A nursery that exists already: often the innermost around the step, or the one
+ * that the running task lives in. */
+static int choose_nursery(struct program *p, int from)
+{
+    int found[STEPS_MAX], count = 0;
+
+    for (int i = p->step[from].parent; i != NOBODY; i = p->step[i].parent) {
+        if (p->step[i].op == OP_NURSERY && !one_in(p, 4))
+            return i;
+        if (makes_task(p->step[i].op) && !one_in(p, 3))
+            return p->step[i].target;
+    }
+    for (int i = 1; i < p->steps; i++)
+        if (p->step[i].op == OP_NURSERY)
+            found[count++] = i;
+    return pick_from(p, found, count);
+}
+
+static enum op choose_simple(struct program *p)
+{
+    static const struct {
+        uint8_t op, weight;
+    } simple[] = {
+        { OP_SLEEP, 14 }, { OP_CHECKPOINT, 7 }, { OP_WAIT, 5 }, { OP_JOIN, 1 },
+        { OP_SET, 4 }, { OP_SEND, 3 }, { OP_RECV, 3 }, { OP_SHUT, 1 },
+        { OP_STARTED, 3 }, { OP_CHILD_END, 4 }, { OP_CANCEL, 8 },
+        { OP_MOVE, 4 }, { OP_LOOK, 4 }, { OP_DEADLINE, 3 }, { OP_RETURN, 6 },
+    };
+    int dice = random_to(p, 70);
+
+    for (size_t i = 0; i < sizeof simple / sizeof simple[0]; i++)
+        if ((dice -= simple[i].weight) < 0)
+            return simple[i].op;
+    return OP_SLEEP;
+}
+
+/* Deeper bodies have fewer bodies in them. */
+static enum op choose_step(struct program *p, int depth)
+{
+    if (random_to(p, 7) < depth)
+        return choose_simple(p);
+    switch (random_to(p, 11)) {
+    case 0: case 1: return OP_SCOPE;
+    case 2: return OP_SHIELD;
+    case 3: case 4: return OP_NURSERY;
+    case 5: case 6: case 7: return p->tasks < TASKS_MAX ? OP_SPAWN : OP_SLEEP;
+    case 8: return p->tasks < TASKS_MAX ? OP_START : OP_SLEEP;
+    default: return choose_simple(p);
+    }
+}
+
+static int choose_code(struct program *p)
+{
+    return PICK(p, -EIO, -EIO, -ENOENT, -ETIMEDOUT, -ECANCELED, -EPIPE, 0, 7);
+}
+
+static void make_body(struct program *p, int parent, int depth);
+
+static void make_step(struct program *p, int parent, int depth)
+{
+    int i = add_step(p, parent, choose_step(p, depth));
+    struct step *x = &p->step[i];
+
+    x->on_error = one_in(p, 3) ? IGNORE : one_in(p, 8) ? TURN : KEEP;
+    x->value = x->op == OP_RETURN || x->on_error == TURN ? choose_code(p)
+               : one_in(p, 5)                            ? random_to(p, 9)
+                                                         : 0;
+    x->ms = PICK(p, 0, 1, 1, 2, 2, 3, 3, 4, 5, 8);
+    x->form = one_in(p, 3) ? BY_GUARD : one_in(p, 5) ? BY_FORM : BY_CALL;
+    if (x->op == OP_WAIT || x->op == OP_JOIN || x->op == OP_SET)
+        x->target = random_to(p, EVENTS);
+    if (x->op == OP_NURSERY ? !one_in(p, 4) : is_scope(x->op) && one_in(p, 3))
+        x->ms = NEVER_MS;
+    if (x->op == OP_STARTED)
+        x->on_error = KEEP, x->value = random_to(p, 9);
+    if (x->op == OP_MOVE && one_in(p, 4))
+        x->ms = PICK(p, NEVER_MS, -1);
+    x->isolate = x->op == OP_NURSERY && x->form != BY_FORM && one_in(p, 6);
+    if (x->op == OP_NURSERY && x->form == BY_FORM)
+        x->ms = NEVER_MS;
+    if (makes_task(x->op)) {
+        x->target = choose_nursery(p, i);
+        x->service = one_in(p, 4);
+        x->child = p->tasks;
+        p->task_step[p->tasks++] = i;
+    }
+    if (has_body(x->op))
+        make_body(p, i, depth + 1);
+}
+
+static void make_body(struct program *p, int parent, int depth)
+{
+    int count = depth == 1 ? 3 + random_to(p, 5) : random_to(p, 6);
+
+    if (count == 0 && !one_in(p, 4))
+        count = 1;
+    while (count-- > 0 && p->steps < STEPS_MAX)
+        make_step(p, parent, depth);
+}
+
+/* A started twice is misuse: a task keeps its first, main has none. */
+static void keep_one_started(struct program *p)
+{
+    bool seen[TASKS_MAX] = { true };
+
+    for (int i = 0; i < p->steps; i++)
+        if (p->step[i].op == OP_STARTED) {
+            if (seen[p->step[i].task])
+                p->step[i].op = OP_CHECKPOINT;
+            seen[p->step[i].task] = true;
+        }
+}
+
+static void aim(struct program *p, struct step *x)
+{
+    int found[STEPS_MAX], count = 0, op = (int)x->op;
+
+    for (int i = FIXED; i < p->steps; i++) {
+        const struct step *y = &p->step[i];
+
+        if (op == OP_CHILD_END ? makes_task(y->op) && y->child > x->task
+                               : is_scope(y->op) &&
+                                     (op != OP_MOVE || y->op != OP_SHIELD))
+            found[count++] = i;
+    }
+    if (count == 0) {
+        x->op = OP_CHECKPOINT;
+        return;
+    }
+    x->target = pick_from(p, found, count);
+    if (op == OP_CHILD_END)
+        p->step[x->target].handle = true;
+}
+
+/* Step 0 is main, 1 the nursery around all, 2 the service that ends all waits. */
+static void make_program(struct program *p, uint64_t seed)
+{
+    int end, i;
+
+    memset(p, 0, sizeof *p);
+    p->seed = p->random = seed;
+    p->probe = one_in(p, 2);
+    p->capacity = random_to(p, 3);
+    p->tasks = 2;
+    p->task_step[1] = 2;
+    add_step(p, NOBODY, OP_MAIN);
+    add_step(p, 0, OP_NURSERY);
+    p->step[1].ms = NEVER_MS;
+    end = add_step(p, 1, OP_SPAWN);
+    p->step[end].target = p->step[end].child = 1;
+    p->step[end].service = true;
+    i = add_step(p, end, OP_SLEEP);
+    p->step[i].ms = END_MS;
+    p->step[i].on_error = IGNORE;
+    for (int e = 0; e < EVENTS; e++)
+        p->step[add_step(p, end, OP_SET)].target = e;
+    add_step(p, end, OP_SHUT);
+    make_body(p, 1, 1);
+    keep_one_started(p);
+    for (i = FIXED; i < p->steps; i++)
+        if (p->step[i].op == OP_CHILD_END || p->step[i].op == OP_CANCEL ||
+            p->step[i].op == OP_MOVE || p->step[i].op == OP_LOOK)
+            aim(p, &p->step[i]);
+}
+
+/* ---- printing ---- */
+
+static const char *code_name(int r)
+{
+    static char text[4][32];
+    static int turn;
+    char *out = text[turn++ % 4];
+
+    switch (r) {
+    case -ECANCELED: return "-ECANCELED";
+    case -ETIMEDOUT: return "-ETIMEDOUT";
+    case -EPROTO: return "-EPROTO";
+    case -EIO: return "-EIO";
+    case -ENOENT: return "-ENOENT";
+    case -EPIPE: return "-EPIPE";
+    default: snprintf(out, sizeof text[0], "%d", r); return out;
+    }
+}
+
+static const char *ms_name(int ms)
+{
+    static char text[4][32];
+    static int turn;
+    char *out = text[turn++ % 4];
+
+    if (ms == NEVER_MS)
+        return "never";
+    snprintf(out, sizeof text[0], "%d ms", ms);
+    return out;
+}
+
+static void print_words(FILE *out, const struct step *x)
+{
+    static const char *const name[] = {
+        "sleep", "checkpoint", "event_wait", "event_join", "event_set", "send",
+        "recv", "chan_close", "started", "child_end", "cancel", "set_deadline",
+        "look", "deadline", "return", "scope", "shield", "nursery", "spawn",
+        "start", "main",
+    };
+
+    fputs(name[x->op], out);
+    if (x->op == OP_SLEEP || x->op == OP_MOVE || is_scope(x->op))
+        fprintf(out, " %s", ms_name(x->ms));
+    if (makes_task(x->op))
+        fprintf(out, "%s into", x->service ? " service" : "");
+    if (x->target != NOBODY)
+        fprintf(out, " %d", x->target);
+    if (makes_task(x->op))
+        fprintf(out, " as task %d", x->child);
+    if (x->op == OP_RETURN || x->op == OP_STARTED)
+        fprintf(out, " %s", code_name(x->value));
+    if (x->isolate)
+        fputs(", isolate", out);
+    if (is_scope(x->op) && x->form != BY_CALL)
+        fputs(x->form == BY_GUARD ? ", left by guard" : ", one call", out);
+    if (x->on_error == IGNORE)
+        fputs(", ignore", out);
+    if (x->on_error == TURN)
+        fprintf(out, ", on error return %s", code_name(x->value));
+    if (has_body(x->op) && x->on_error != TURN && x->value)
+        fprintf(out, ", value %d", x->value);
+}
+
+static void print_steps(FILE *out, const struct program *p, int i, int depth)
+{
+    for (; (i = alive_from(p, i)) != NOBODY; i = p->step[i].next) {
+        fprintf(out, "    %3d %*s", i, depth * 2, "");
+        print_words(out, &p->step[i]);
+        fputc('\n', out);
+        print_steps(out, p, p->step[i].first, depth + 1);
+    }
+}
+
+static void print_program(FILE *out, const struct program *p)
+{
+    fprintf(out, "program %llu, a channel of %d%s\n",
+            (unsigned long long)p->seed, p->capacity,
+            p->probe ? ", roost_cancelled before each wait" : "");
+    print_steps(out, p, 0, 0);
+}
+
+/* ---- making smaller ---- */
+
+/* The steps of a scope's body take its place. */
+static void unwrap(struct program *p, int i)
+{
+    struct step *x = &p->step[i];
+    int last = x->first;
+
+    x->dead = true;
+    if (last == NOBODY)
+        return;
+    for (int j = x->first; j != NOBODY; j = p->step[j].next) {
+        p->step[j].parent = x->parent;
+        last = j;
+    }
+    p->step[last].next = x->next;
+    x->next = x->first;
+    x->first = NOBODY;
+}
+
+enum { WAYS = 8 };
+
+/* Changes the program in way number `way`; false: this way changes nothing. */
+static bool simplify(struct program *p, int way)
+{
+    int i = way / WAYS;
+    struct step *x = &p->step[i], was = *x;
+
+    if (i < FIXED || x->dead)
+        return false;
+    switch (way % WAYS) {
+    case 0: x->dead = true; break;
+    case 1:
+        if (is_scope(x->op))
+            unwrap(p, i);
+        break;
+    case 2: x->form = BY_CALL; break;
+    case 3: x->service = x->isolate = false; break;
+    case 4: x->on_error = x->on_error == TURN ? TURN : KEEP; break;
+    case 5:
+        if (x->on_error == TURN) {
+            x->on_error = KEEP;
+            x->value = 0;
+        }
+        break;
+    case 6:
+        if (x->value > 0)
+            x->value = 0;
+        break;
+    default:
+        if (x->ms > 1 && x->ms < NEVER_MS)
+            x->ms--;
+        else if (is_scope(x->op))
+            x->ms = NEVER_MS;
+    }
+    return memcmp(&was, x, sizeof was) != 0;
+}
+
+static int steps_left(const struct program *p, int i)
+{
+    int count = 0;
+
+    for (; (i = alive_from(p, i)) != NOBODY; i = p->step[i].next)
+        count += 1 + steps_left(p, p->step[i].first);
+    return count;
+}
