@@ -67,7 +67,7 @@ static int ask_both(const struct sockaddr_in *to)
 
     roost_ignore(connect(u, (const void *)to, sizeof *to)); /* read(2) says */
     roost_ignore(connect(v, (const void *)to, sizeof *to)); /* how it went */
-    r = ROOST_WITHIN(ROOST_MS(100), fetch_both(u, v, &total));
+    r = ROOST_WITHIN(ROOST_MS(250), fetch_both(u, v, &total));
     printf("%zu bytes: %s\n", total, r < 0 ? strerror(-r) : "both are home");
     close(u);
     close(v);

@@ -2,10 +2,12 @@
  *
  *     roost_tree_print(stderr);
  *
- *     main                                app.c:88   in close app.c:41
- *     `- nursery app.c:30, 2 children, 4.2 s left
- *        |- fetch#2                       app.c:33   waits for an event, 0.8 s
- *        `- fetch#3                       app.c:34   sleeps, 0.3 s
+ *     main app.c:88, waits for its children (to the end) in main_task+0x1f,
+ *         0.8 s so far
+ *     `- nursery app.c:30, 2 children, closing, 4.2 s left
+ *        |- fetch#2 app.c:33, waits for an event in fetch+0x4b, 0.8 s so far
+ *        `- fetch#3 app.c:34, waits for the clock in fetch+0x91, 2.1 ms so far,
+ *            7.0 ms left
  */
 #ifndef ROOST_TRACE_H
 #define ROOST_TRACE_H

@@ -14,19 +14,29 @@
  * told (D1). */
 #define SPLIT (INT64_C(1) << 60)
 
+/* A wait records no place; then the task's own says where to look. */
+static const char *place_or_task(const char *site)
+{
+    const roost_task *t = roost__self();
+
+    return site || !t ? roost__place(site) : roost__place(t->site);
+}
+
 void roost__need_instant(roost_time instant, const char *call, const char *site)
 {
-    ROOST_USAGE(instant >= SPLIT, "%s at %s was given %lld, which looks like a "
-                "duration where an instant is wanted: use roost_after",
-                call, roost__place(site), (long long)instant);
+    ROOST_USAGE(instant >= SPLIT, "%s %s %s was given %lld, which looks like a "
+                "duration where an instant is wanted: use roost_after", call,
+                site ? "at" : "in the task spawned at", place_or_task(site),
+                (long long)instant);
 }
 
 void roost__need_duration(roost_time duration, const char *call,
                           const char *site)
 {
-    ROOST_USAGE(duration < SPLIT || duration == ROOST_NEVER, "%s at %s was given "
+    ROOST_USAGE(duration < SPLIT || duration == ROOST_NEVER, "%s %s %s was given "
                 "%lld, which looks like an instant where a duration is wanted: "
-                "subtract roost_now()", call, roost__place(site),
+                "subtract roost_now()", call,
+                site ? "at" : "in the task spawned at", place_or_task(site),
                 (long long)duration);
 }
 

@@ -104,6 +104,15 @@ static int add_failure(roost_task *t, int result, int code, roost_error *e)
     return result;
 }
 
+/* What its guards found, in its body or in a deferred function (N5). */
+static int take_kept(roost_task *t, int result)
+{
+    int code = t->s.kept;
+
+    t->s.kept = 0;
+    return code ? add_failure(t, result, code, t->s.kept_error) : result;
+}
+
 static int run_defers(roost_task *t, int result)
 {
     struct roost__deferred d;
@@ -149,10 +158,9 @@ int roost__task_settle_slowly(roost_task *t, int result)
     ROOST_USAGE(t->scope == &t->base, "the task spawned at %s returned with the "
                 "scope or nursery entered at %s open; leave or close it on every "
                 "path", roost__place(t->site), roost__place(t->base.inner_site));
+    result = take_kept(t, result);
     if (t->s.defer_count)
-        result = defers_in_shield(t, result);
-    if (t->s.kept)
-        result = add_failure(t, result, t->s.kept, t->s.kept_error);
+        result = take_kept(t, defers_in_shield(t, result));
     if (t->s.locals)
         roost__locals_drop(t);
     return result;

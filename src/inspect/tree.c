@@ -105,13 +105,15 @@ static void print_wait(FILE *out, const roost_task *t, roost_time now)
     char place[160];
 
     roost__place_of(t->wait_place, place, sizeof place);
-    fprintf(out, ", waits for %s%s%s at %s since ", t->wait_what,
+    fprintf(out, ", waits for %s%s%s in %s, ", t->wait_what,
             t->s.parked_idle ? " (idle)" : "",
             t->abort ? "" : " (to the end)", place);
     print_duration(out, now - t->wait_since);
+    fputs(" so far", out);
     if (t->timer.where) {
-        fputs(", for ", out);
+        fputs(", ", out);
         print_duration(out, t->timer.at - now);
+        fputs(" left", out);
     }
 }
 

@@ -40,14 +40,14 @@ struct m_scope {
 struct m_nursery {
     bool entered, over, guard;
     bool unseen; /* its services were cancelled since the last entry */
-    int count, ordinary, result, verdict, kept;
+    int count, ordinary, promised, result, verdict, kept;
     bool foreign, cut_outside, cut_deadline, cut_by_hand;
 };
 
 /* Why a task does not run; kept until it has run again. */
 enum wait {
-    W_NEW, W_YIELD, W_SLEEP, W_EVENT, W_JOIN, W_SEND, W_RECV, W_START, W_END,
-    W_CLOSE, W_OVER
+    W_NEW, W_YIELD, W_SLEEP, W_EVENT, W_JOIN, W_SEND, W_RECV, W_ROOM, W_START,
+    W_END, W_CLOSE, W_OVER
 };
 
 struct m_task {
@@ -61,6 +61,7 @@ struct m_task {
     bool leaving;
     int starter, value;     /* of a start that is pending */
     int kept;
+    int promise;            /* the nursery that has room for it, N11 */
     unsigned behind;        /* who must run before it, C7 */
 };
 
@@ -175,7 +176,7 @@ static void arrive(struct model *m, struct m_scope *x)
 static bool can_be_cancelled(const struct m_task *x)
 {
     return x->wait == W_SLEEP || x->wait == W_EVENT || x->wait == W_SEND ||
-           x->wait == W_RECV;
+           x->wait == W_RECV || x->wait == W_ROOM;
 }
 
 /* Something in or around s was cancelled: in preorder, whoever waits in a scope
@@ -410,13 +411,18 @@ static void note_cut(struct model *m, int n)
         m->nursery[n].cut_by_hand = true;
 }
 
+static bool is_empty(const struct m_nursery *x)
+{
+    return x->count == 0 && x->promised == 0;
+}
+
 /* Is there something to do for who closes it: to end the services, which is done
  * when no ordinary child is left (N15), or to return? */
 static bool wants_closer(const struct model *m, int n)
 {
     const struct m_nursery *x = &m->nursery[n];
 
-    return x->count == 0 || (x->ordinary == 0 && !m->scope[services_of(n)].cause);
+    return is_empty(x) || (x->ordinary == 0 && !m->scope[services_of(n)].cause);
 }
 
 /* The closer finds children: it ends the services, or waits. */
@@ -425,7 +431,7 @@ static void close_on(struct model *m, int t, int n)
     struct m_nursery *x = &m->nursery[n];
 
     park(m, t, W_CLOSE, n);
-    if (!wants_closer(m, n) || x->count == 0)
+    if (!wants_closer(m, n) || is_empty(x))
         return;
     cancel(m, services_of(n), BY_LEAVING);
     x->unseen = true;
@@ -435,7 +441,7 @@ static void close_on(struct model *m, int t, int n)
 static void close_for(struct model *m, int t, int n)
 {
     close_on(m, t, n);
-    if (m->nursery[n].count == 0)
+    if (is_empty(&m->nursery[n]))
         wake(m, t, 0); /* yields once, N9 */
 }
 
@@ -522,6 +528,61 @@ static int end_close(struct model *m, int t, int n, int *ret_flags)
     return x->result == -ECANCELED ? 0 : x->result;
 }
 
+/* ---- room, N11 ---- */
+
+static bool has_room(const struct model *m, int n)
+{
+    const struct m_nursery *x = &m->nursery[n];
+    int most = m->p->step[n].room;
+
+    return most == 0 || x->count + x->promised < most;
+}
+
+/* Room is promised to who waits longest. */
+static void promise_room(struct model *m, int n)
+{
+    int t;
+
+    while (has_room(m, n) && (t = first_waiting(m, W_ROOM, n)) != NOBODY) {
+        m->task[t].promise = n;
+        m->nursery[n].promised++;
+        wake(m, t, 0);
+    }
+    wake_closer(m, n);
+}
+
+/* A task that suspends or ends has its promise no more. */
+static void pass_room(struct model *m, int t)
+{
+    int n = m->task[t].promise;
+
+    if (n == NOBODY)
+        return;
+    m->task[t].promise = NOBODY;
+    m->nursery[n].promised--;
+    promise_room(m, n);
+}
+
+static int wait_room(struct model *m, int t, int n)
+{
+    if (m->nursery[n].entered && !m->nursery[n].over &&
+        m->task[t].promise != n &&
+        (!has_room(m, n) || first_waiting(m, W_ROOM, n) != NOBODY))
+        park(m, t, W_ROOM, n);
+    return 0;
+}
+
+/* May the task make a child there? It takes the room that is promised to it. */
+static bool take_room(struct model *m, int t, int n)
+{
+    if (m->task[t].promise == n) {
+        m->task[t].promise = NOBODY;
+        m->nursery[n].promised--;
+        return true;
+    }
+    return has_room(m, n);
+}
+
 /* ---- children ---- */
 
 static int home_of(const struct model *m, int t)
@@ -552,7 +613,7 @@ static void make_task(struct model *m, int maker, int step)
 
     m->task[x->child] = (struct m_task){
         .spawned = true, .service = x->service, .inner = step, .at = step,
-        .starter = start ? maker : NOBODY, .value = NOBODY,
+        .starter = start ? maker : NOBODY, .value = NOBODY, .promise = NOBODY,
     };
     n->count++;
     n->ordinary += start || !x->service;
@@ -616,7 +677,7 @@ static void leave_home(struct model *m, int t)
     n->ordinary -= !x->service || x->starter != NOBODY;
     while ((waiting = first_waiting(m, W_END, t)) != NOBODY)
         wake(m, waiting, x->result == -ECANCELED ? 0 : x->result);
-    wake_closer(m, home_of(m, t));
+    promise_room(m, home_of(m, t));
 }
 
 static void end_task(struct model *m, int t, int r)
@@ -714,7 +775,7 @@ static void set_event(struct model *m, int e)
 static bool is_wait(enum op op)
 {
     return op == OP_SLEEP || op == OP_CHECKPOINT || op == OP_WAIT ||
-           op == OP_SEND || op == OP_RECV || op == OP_START;
+           op == OP_SEND || op == OP_RECV || op == OP_ROOM || op == OP_START;
 }
 
 /* A scope that other steps may touch: entered, and its memory is still there. */
@@ -755,15 +816,20 @@ static int m_child_end(struct model *m, int t, int step)
 
 static int m_start(struct model *m, int t, int i)
 {
-    const struct m_nursery *n = &m->nursery[m->p->step[i].target];
+    bool start = m->p->step[i].op == OP_START;
+    int to = m->p->step[i].target;
 
-    if (!n->entered || n->over)
+    if (!m->nursery[to].entered || m->nursery[to].over)
         return 0;
-    if (m->p->step[i].op == OP_START) {
-        if (cancelled(m, t))
-            return -ECANCELED;
-        park(m, t, W_START, i);
+    if (start && cancelled(m, t))
+        return -ECANCELED;
+    if (!take_room(m, t, to)) {
+        if (!start && !m->p->step[to].shed)
+            fail_nursery(m, to, -EAGAIN);
+        return -EAGAIN;
     }
+    if (start)
+        park(m, t, W_START, i);
     make_task(m, t, i);
     return 0;
 }
@@ -798,9 +864,18 @@ static int do_wait(struct model *m, int t, const struct step *x)
         return put_item(m, t, (int)(x - m->p->step));
     case OP_RECV:
         return take_item(m, t);
+    case OP_ROOM:
+        return wait_room(m, t, x->target);
     default:
         return 0;
     }
+}
+
+static int time_left(const struct model *m, int t)
+{
+    int at = deadline_of(m, m->task[t].inner);
+
+    return cancelled(m, t) ? 0 : at == NEVER_MS ? NEVER_MS : at - m->now;
 }
 
 static int do_step(struct model *m, int t, int i)
@@ -822,6 +897,7 @@ static int do_step(struct model *m, int t, int i)
         return 0;
     case OP_LOOK: return look(m, t, x->target);
     case OP_DEADLINE: return deadline_of(m, m->task[t].inner);
+    case OP_TIME_LEFT: return time_left(m, t);
     case OP_RETURN: return x->value;
     case OP_SPAWN:
     case OP_START: return m_start(m, t, i);
@@ -927,7 +1003,7 @@ static void run_task(struct model *m, int t)
 {
     struct m_task *k = &m->task[t];
 
-    if (k->wait == W_CLOSE && m->nursery[k->object].count > 0) {
+    if (k->wait == W_CLOSE && !is_empty(&m->nursery[k->object])) {
         close_on(m, t, k->object);
         return;
     }
@@ -935,6 +1011,7 @@ static void run_task(struct model *m, int t)
     do {
         do_next(m, t);
     } while (k->wait == W_NEW);
+    pass_room(m, t);
 }
 
 /* ---- the order of tasks ---- */
@@ -1019,7 +1096,8 @@ static const char *run_model(struct model *m, const struct program *p,
     m->wrong = wrong;
     out->count = 0;
     enter(m, 0, NOBODY, 0);
-    m->task[0] = (struct m_task){ .spawned = true, .starter = NOBODY };
+    m->task[0] = (struct m_task){ .spawned = true, .starter = NOBODY,
+                                    .promise = NOBODY };
     ready(m, 0);
     while (!m->task[0].ended) {
         i = choose(m);

@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum { STEPS_MAX = 128, TASKS_MAX = 12, EVENTS = 3, END_MS = 100,
-       FIXED = 5 + EVENTS }; /* the steps that each program begins with */
+       FIXED = 6 + EVENTS }; /* the steps that each program begins with */
 enum { NEVER_MS = 1 << 20, NOBODY = -1 };
 
 enum op {
@@ -28,6 +28,7 @@ enum op {
     OP_SET,
     OP_SEND,
     OP_RECV,
+    OP_ROOM, /* wait_room of nursery `target` */
     OP_SHUT, /* the channel */
     OP_STARTED,
     OP_CHILD_END, /* of the task of step `target` */
@@ -35,10 +36,11 @@ enum op {
     OP_MOVE,      /* its deadline to `ms` from now */
     OP_LOOK,      /* is it cancelled, is the task, how many children */
     OP_DEADLINE,  /* of the running task */
+    OP_TIME_LEFT,
     OP_RETURN,    /* `value`; -ECANCELED is a foreign one */
     OP_SCOPE,     /* with a deadline `ms` from now */
     OP_SHIELD,    /* with a budget of `ms` */
-    OP_NURSERY,   /* with a deadline `ms` from now */
+    OP_NURSERY,   /* with a deadline `ms` from now, for `room` children */
     OP_SPAWN,     /* into nursery `target` */
     OP_START,
     OP_MAIN
@@ -57,7 +59,8 @@ struct step {
     bool dead;    /* removed by shrinking */
     bool service; /* of spawn and start */
     bool handle;  /* somebody ends it by its handle */
-    bool isolate; /* of a nursery */
+    bool isolate, shed; /* of a nursery */
+    int room;           /* of a nursery: 0, or how many children at most */
     int parent, first, next; /* steps, or NOBODY */
     int task;     /* who runs it */
     int child;    /* of spawn and start: the task that is made */
@@ -178,9 +181,10 @@ static enum op choose_simple(struct program *p)
         { OP_SLEEP, 14 }, { OP_CHECKPOINT, 7 }, { OP_WAIT, 5 }, { OP_JOIN, 1 },
         { OP_SET, 4 }, { OP_SEND, 3 }, { OP_RECV, 3 }, { OP_SHUT, 1 },
         { OP_STARTED, 3 }, { OP_CHILD_END, 4 }, { OP_CANCEL, 8 },
-        { OP_MOVE, 4 }, { OP_LOOK, 4 }, { OP_DEADLINE, 3 }, { OP_RETURN, 6 },
+        { OP_MOVE, 4 }, { OP_LOOK, 4 }, { OP_DEADLINE, 2 },
+        { OP_TIME_LEFT, 1 }, { OP_RETURN, 6 }, { OP_ROOM, 5 },
     };
-    int dice = random_to(p, 70);
+    int dice = random_to(p, 75);
 
     for (size_t i = 0; i < sizeof simple / sizeof simple[0]; i++)
         if ((dice -= simple[i].weight) < 0)
@@ -208,6 +212,17 @@ static int choose_code(struct program *p)
     return PICK(p, -EIO, -EIO, -ENOENT, -ETIMEDOUT, -ECANCELED, -EPIPE, 0, 7);
 }
 
+static void make_options(struct program *p, struct step *x)
+{
+    if (x->form == BY_FORM) {
+        x->ms = NEVER_MS;
+        return;
+    }
+    x->isolate = one_in(p, 6);
+    x->room = one_in(p, 4) ? 1 + random_to(p, 3) : 0;
+    x->shed = one_in(p, 2);
+}
+
 static void make_body(struct program *p, int parent, int depth);
 
 static void make_step(struct program *p, int parent, int depth)
@@ -229,9 +244,10 @@ static void make_step(struct program *p, int parent, int depth)
         x->on_error = KEEP, x->value = random_to(p, 9);
     if (x->op == OP_MOVE && one_in(p, 4))
         x->ms = PICK(p, NEVER_MS, -1);
-    x->isolate = x->op == OP_NURSERY && x->form != BY_FORM && one_in(p, 6);
-    if (x->op == OP_NURSERY && x->form == BY_FORM)
-        x->ms = NEVER_MS;
+    if (x->op == OP_NURSERY)
+        make_options(p, x);
+    if (x->op == OP_ROOM)
+        x->target = choose_nursery(p, i);
     if (makes_task(x->op)) {
         x->target = choose_nursery(p, i);
         x->service = one_in(p, 4);
@@ -265,6 +281,29 @@ static void keep_one_started(struct program *p)
         }
 }
 
+/* Can a cancellation of step 1 be kept from step i for ever? Looks up through
+ * what is around it, and around who made the task. */
+static bool sheltered(const struct program *p, int i)
+{
+    for (; i > 1; i = p->step[i].parent)
+        if ((p->step[i].op == OP_SHIELD && p->step[i].ms == NEVER_MS) ||
+            p->step[i].service ||
+            (makes_task(p->step[i].op) && sheltered(p, p->step[i].target)))
+            return true;
+    return false;
+}
+
+/* Who waits for room may wait for one who waits for him: until step 1 is
+ * cancelled. So he must be within its reach. */
+static void keep_reachable_rooms(struct program *p)
+{
+    for (int i = FIXED; i < p->steps; i++)
+        if (p->step[i].op == OP_ROOM && sheltered(p, i)) {
+            p->step[i].op = OP_CHECKPOINT;
+            p->step[i].target = NOBODY;
+        }
+}
+
 static void aim(struct program *p, struct step *x)
 {
     int found[STEPS_MAX], count = 0, op = (int)x->op;
@@ -273,8 +312,7 @@ static void aim(struct program *p, struct step *x)
         const struct step *y = &p->step[i];
 
         if (op == OP_CHILD_END ? makes_task(y->op) && y->child > x->task
-                               : is_scope(y->op) &&
-                                     (op != OP_MOVE || y->op != OP_SHIELD))
+                               : is_scope(y->op))
             found[count++] = i;
     }
     if (count == 0) {
@@ -309,8 +347,10 @@ static void make_program(struct program *p, uint64_t seed)
     for (int e = 0; e < EVENTS; e++)
         p->step[add_step(p, end, OP_SET)].target = e;
     add_step(p, end, OP_SHUT);
+    p->step[add_step(p, end, OP_CANCEL)].target = 1;
     make_body(p, 1, 1);
     keep_one_started(p);
+    keep_reachable_rooms(p);
     for (i = FIXED; i < p->steps; i++)
         if (p->step[i].op == OP_CHILD_END || p->step[i].op == OP_CANCEL ||
             p->step[i].op == OP_MOVE || p->step[i].op == OP_LOOK)
@@ -352,8 +392,8 @@ static void print_words(FILE *out, const struct step *x)
 {
     static const char *const name[] = {
         "sleep", "checkpoint", "event_wait", "event_join", "event_set", "send",
-        "recv", "chan_close", "started", "child_end", "cancel", "set_deadline",
-        "look", "deadline", "return", "scope", "shield", "nursery", "spawn",
+        "recv", "wait_room", "chan_close", "started", "child_end", "cancel", "set_deadline",
+        "look", "deadline", "time_left", "return", "scope", "shield", "nursery", "spawn",
         "start", "main",
     };
 
@@ -368,6 +408,8 @@ static void print_words(FILE *out, const struct step *x)
         fprintf(out, " as task %d", x->child);
     if (x->op == OP_RETURN || x->op == OP_STARTED)
         fprintf(out, " %s", code_name(x->value));
+    if (x->room)
+        fprintf(out, ", room for %d%s", x->room, x->shed ? ", shed" : "");
     if (x->isolate)
         fputs(", isolate", out);
     if (is_scope(x->op) && x->form != BY_CALL)
@@ -435,7 +477,7 @@ static bool simplify(struct program *p, int way)
             unwrap(p, i);
         break;
     case 2: x->form = BY_CALL; break;
-    case 3: x->service = x->isolate = false; break;
+    case 3: x->service = x->isolate = x->shed = false; break;
     case 4: x->on_error = x->on_error == TURN ? TURN : KEEP; break;
     case 5:
         if (x->on_error == TURN) {
@@ -446,6 +488,7 @@ static bool simplify(struct program *p, int way)
     case 6:
         if (x->value > 0)
             x->value = 0;
+        x->room = 0;
         break;
     default:
         if (x->ms > 1 && x->ms < NEVER_MS)

@@ -332,6 +332,8 @@ LOOK(a_late_look_fires_in_the_order_of_the_instants_S11)
         roost_scope_enter(&outer, t + ROOST_SEC(inner_first ? 5 : 3));
         roost_scope_enter(&inner, t + ROOST_SEC(inner_first ? 3 : 5));
         fake_now += ROOST_SEC(10);
+        EXPECT_INT(roost_cancelled(), -ECANCELED);
+        EXPECT_INT(roost_deadline(), t + ROOST_SEC(3));
         EXPECT_INT(roost_scope_leave(&inner, -ECANCELED), -ECANCELED);
         EXPECT(!roost_scope_caught(&inner));
         EXPECT_INT(roost_deadline(), t + ROOST_SEC(inner_first ? 5 : 3));

@@ -36,6 +36,17 @@ IN_TASK(a_deadline_moved_into_the_past_cuts_at_once_S10)
     return roost_nursery_close(n, 0);
 }
 
+IN_TASK(a_deadline_moved_to_now_cuts_the_very_next_checkpoint_S10)
+{
+    roost_scope s;
+
+    roost_scope_enter(&s, roost_after(ROOST_MS(100)));
+    roost_scope_set_deadline(&s, roost_now());
+    EXPECT_INT(roost_checkpoint(), -ECANCELED);
+    EXPECT_INT(kit_ms(), 0);
+    return roost_scope_leave(&s, -ECANCELED) == -ETIMEDOUT ? 0 : 1;
+}
+
 IN_TASK(a_deadline_is_taken_away_and_given_while_its_task_waits_S10)
 {
     ROOST_NURSERY(n);
@@ -125,6 +136,8 @@ int main(void)
         cmocka_unit_test(a_deadline_is_moved_later_while_its_task_waits_S10),
         cmocka_unit_test(a_deadline_is_moved_earlier_while_its_task_waits_S10),
         cmocka_unit_test(a_deadline_moved_into_the_past_cuts_at_once_S10),
+        cmocka_unit_test(
+            a_deadline_moved_to_now_cuts_the_very_next_checkpoint_S10),
         cmocka_unit_test(
             a_deadline_is_taken_away_and_given_while_its_task_waits_S10),
         cmocka_unit_test(

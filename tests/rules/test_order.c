@@ -270,6 +270,30 @@ static int busy_child(void *arg)
     return r < 0 ? r : 0;
 }
 
+static int checkpoints(void *arg)
+{
+    int i, r = 0;
+
+    for (i = 0; i < *(int *)arg && r >= 0; i++)
+        r = roost_checkpoint();
+    return r;
+}
+
+/* Now several tasks, now one alone, which needs no switch to yield. */
+static int crowds_and_loners(void)
+{
+    int many, alone, r = 0;
+
+    for (many = 40, alone = 13; many < 60 && r >= 0; many++, alone++) {
+        ROOST_NURSERY(n);
+        roost_spawn(n, checkpoints, &many);
+        roost_spawn(n, checkpoints, &many);
+        r = roost_nursery_close(n, 0);
+        r = r < 0 ? r : checkpoints(&alone);
+    }
+    return r;
+}
+
 static int busy_program(void *arg)
 {
     struct busy b = { .jitter = arg != NULL };
@@ -281,14 +305,10 @@ static int busy_program(void *arg)
     for (i = 0; i < 7; i++)
         roost_spawn(n, busy_child, &b);
     r = roost_event_wait(&b.e);
-    for (i = 0; i < 400; i++) /* alone, too */
-        r = r < 0 ? r : roost_checkpoint();
     roost_nursery_cancel(n, "enough");
     r = roost_nursery_close(n, r);
-    for (i = 0; i < 400; i++)
-        r = r < 0 ? r : roost_checkpoint();
     roost_chan_free(b.c);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : crowds_and_loners();
 }
 
 static uint64_t trace_of(uint64_t seed, void *arg, const struct roost_sys *sys)

@@ -144,7 +144,8 @@ static bool is_real(int r)
 static void claim_verdict(const struct step *x, int r, int v, bool caught)
 {
     int n = number_of(x);
-    bool failed = is_real(r), among = v == r || v == -EPROTO || caught;
+    bool failed = is_real(r);
+    bool among = v == r || v == -EPROTO || v == -EAGAIN || caught;
     bool guards = false;
 
     for (int t = 2; t < run.p->tasks; t++) {
@@ -269,21 +270,23 @@ static void note_error(int code, const roost_error *e, void *arg)
     record(ON_ERROR, run.last_ended, (int)(uintptr_t)arg, code, 0);
 }
 
+#define NURSERY_OPTIONS(x)                                             \
+    .deadline = roost_after(span_of((x)->ms)),                         \
+    .policy = (x)->isolate ? ROOST_ISOLATE : ROOST_FAIL_FAST,          \
+    .children_max = (size_t)(x)->room, .shed = (x)->shed,              \
+    .on_error = note_error, .on_error_arg = (void *)(uintptr_t)number_of(x)
+
 static int nursery_by_call(const struct step *x, int *ret_flags)
 {
     roost_nursery *n = &run.nursery_memory[number_of(x)];
     bool caught;
     int r, v;
 
-    if (x->ms == NEVER_MS && !x->isolate)
+    if (x->ms == NEVER_MS && !x->isolate && !x->room)
         roost_nursery_open(n);
     else
         roost_nursery_open_with(
-            n, &(roost_nursery_options){
-                   .deadline = roost_after(span_of(x->ms)),
-                   .policy = x->isolate ? ROOST_ISOLATE : ROOST_FAIL_FAST,
-                   .on_error = note_error,
-                   .on_error_arg = (void *)(uintptr_t)number_of(x) });
+            n, &(roost_nursery_options){ NURSERY_OPTIONS(x) });
     open_handle(x, roost_nursery_scope(n), n);
     r = run_body(x);
     v = roost_nursery_close(n, r);
@@ -298,10 +301,7 @@ static int nursery_by_call(const struct step *x, int *ret_flags)
 
 static int guarded_nursery(const struct step *x)
 {
-    ROOST_NURSERY_WITH(n, .deadline = roost_after(span_of(x->ms)),
-                       .policy = x->isolate ? ROOST_ISOLATE : ROOST_FAIL_FAST,
-                       .on_error = note_error,
-                       .on_error_arg = (void *)(uintptr_t)number_of(x));
+    ROOST_NURSERY_WITH(n, NURSERY_OPTIONS(x));
     open_handle(x, roost_nursery_scope(n), n);
     return run_body(x);
 }
@@ -378,18 +378,31 @@ static int receive(void)
     return r == 1 ? 1000 + item : r;
 }
 
+static int time_left_ms(void)
+{
+    roost_time left = roost_time_left();
+
+    return left == ROOST_NEVER ? NEVER_MS : (int)(left / ROOST_MS(1));
+}
+
 static int act(const struct step *x)
 {
     int i = number_of(x);
 
     switch (x->op) {
-    case OP_SLEEP: return roost_sleep(ROOST_MS(x->ms));
+    case OP_SLEEP:
+        return run.p->probe ? roost_sleep_until(roost_after(ROOST_MS(x->ms)))
+                            : roost_sleep(ROOST_MS(x->ms));
     case OP_CHECKPOINT: return roost_checkpoint();
     case OP_WAIT: return roost_event_wait(&run.event[x->target]);
     case OP_JOIN: return roost_event_join(&run.event[x->target]);
     case OP_SET: roost_event_set(&run.event[x->target]); return 0;
     case OP_SEND: return roost_chan_send(run.chan, &i);
     case OP_RECV: return receive();
+    case OP_ROOM:
+        return run.nursery[x->target]
+                   ? roost_nursery_wait_room(run.nursery[x->target])
+               : roost_cancelled();
     case OP_SHUT: roost_chan_close(run.chan); return 0;
     case OP_STARTED: roost_started(x->value); return 0;
     case OP_CHILD_END:
@@ -402,6 +415,7 @@ static int act(const struct step *x)
         return 0;
     case OP_LOOK: return look_at(x->target);
     case OP_DEADLINE: return ms_of(roost_deadline());
+    case OP_TIME_LEFT: return time_left_ms();
     case OP_RETURN: return x->value;
     default: return make_child(x);
     }

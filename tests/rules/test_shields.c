@@ -109,6 +109,24 @@ IN_TASK(a_cancelled_shield_whose_budget_is_gone_lets_it_pass_S5)
     return 0;
 }
 
+IN_TASK(after_its_own_deadline_a_shields_budget_runs_on_S5)
+{
+    roost_scope outer, shield, deaf;
+
+    roost_scope_enter(&outer, ROOST_NEVER);
+    roost_scope_cancel(&outer, "outer");
+    roost_shield_enter(&shield, ROOST_MS(5));
+    roost_scope_set_deadline(&shield, roost_after(ROOST_MS(3)));
+    EXPECT_INT(roost_sleep(ROOST_SEC(1)), -ECANCELED);
+    EXPECT_INT(kit_ms(), 3);
+    roost_shield_enter(&deaf, ROOST_NEVER);
+    EXPECT_INT(roost_sleep(ROOST_MS(6)), 0);
+    EXPECT_INT(roost_scope_leave(&deaf, 0), 0);
+    EXPECT_INT(roost_scope_leave(&shield, -ECANCELED), -ECANCELED);
+    EXPECT(roost_scope_cancelled(&shield) && !roost_scope_caught(&shield));
+    return roost_scope_leave(&outer, -ECANCELED);
+}
+
 IN_TASK(a_shields_own_deadline_fires_S12)
 {
     roost_scope shield, outer;
@@ -296,6 +314,10 @@ IN_TASK(an_unbounded_shield_hides_the_outer_deadline_S3)
     EXPECT_INT(roost_time_left(), ROOST_MS(40));
     EXPECT_INT(roost_scope_leave(&shield, 0), 0);
     EXPECT_INT(roost_time_left(), ROOST_MS(10));
+    roost_scope_set_deadline(&outer, ROOST_NEVER - 1);
+    roost_shield_enter(&shield, ROOST_SEC(1));
+    EXPECT_INT(roost_deadline(), ROOST_NEVER); /* it saturates */
+    EXPECT_INT(roost_scope_leave(&shield, 0), 0);
     return roost_scope_leave(&outer, 0);
 }
 
@@ -407,6 +429,7 @@ int main(void)
             a_cancelled_shield_absorbs_also_under_an_outer_cancellation_S4),
         cmocka_unit_test(
             a_cancelled_shield_whose_budget_is_gone_lets_it_pass_S5),
+        cmocka_unit_test(after_its_own_deadline_a_shields_budget_runs_on_S5),
         cmocka_unit_test(a_shields_own_deadline_fires_S12),
         cmocka_unit_test(
             a_child_may_cancel_the_shield_that_the_body_sleeps_in_S12),
