@@ -37,9 +37,10 @@
 
 #include "core/sys.h"
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #else
+#define VALGRIND_MAKE_MEM_NOACCESS(at, bytes) ((void)0)
 #define RUNNING_ON_VALGRIND 0
 #define VALGRIND_STACK_REGISTER(lo, hi) 0u
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
@@ -201,6 +202,7 @@ static bool chunk_prepare(struct roost__stacks *p, struct roost__chunk *c)
     for (uint32_t i = 0; i < count; i++) {
         ranges[i].iov_base = c->base + (c->ready + i) * c->slot_bytes;
         ranges[i].iov_len = guard_bytes();
+        VALGRIND_MAKE_MEM_NOACCESS(ranges[i].iov_base, guard_bytes());
     }
     done = count;
     if (c->guard == GUARD_MADVISE)

@@ -10,6 +10,7 @@
 #include <roost/trace.h>
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "inspect/place.h"
 #include "core/rt.h"
@@ -100,11 +101,22 @@ static void print_nursery(FILE *out, const roost_scope *s)
             n->s.closing ? ", closing" : "");
 }
 
+/* A wait that was the last call of the task's function has no frame of that
+ * function any more: its name says where. */
+static void place_of_wait(const roost_task *t, char *place, size_t bytes)
+{
+    static const char bottom[] = "task_life+";
+
+    roost__place_of(t->wait_place, place, bytes);
+    if (!strncmp(place, bottom, sizeof bottom - 1))
+        roost__place_of((void *)(uintptr_t)t->fn, place, bytes);
+}
+
 static void print_wait(FILE *out, const roost_task *t, roost_time now)
 {
     char place[160];
 
-    roost__place_of(t->wait_place, place, sizeof place);
+    place_of_wait(t, place, sizeof place);
     fprintf(out, ", waits for %s%s%s in %s, ", t->wait_what,
             t->s.parked_idle ? " (idle)" : "",
             t->abort ? "" : " (to the end)", place);

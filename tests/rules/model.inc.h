@@ -438,19 +438,77 @@ static void close_on(struct model *m, int t, int n)
     m->unseen++;
 }
 
-static void close_for(struct model *m, int t, int n)
-{
-    close_on(m, t, n);
-    if (is_empty(&m->nursery[n]))
-        wake(m, t, 0); /* yields once, N9 */
-}
-
 static void wake_closer(struct model *m, int n)
 {
     int t = first_waiting(m, W_CLOSE, n);
 
     if (t != NOBODY && wants_closer(m, n))
         wake(m, t, 0);
+}
+
+/* ---- room, N11 ---- */
+
+static bool has_room(const struct model *m, int n)
+{
+    const struct m_nursery *x = &m->nursery[n];
+    int most = m->p->step[n].room;
+
+    return most == 0 || x->count + x->promised < most;
+}
+
+/* Room is promised to who waits longest. */
+static void promise_room(struct model *m, int n)
+{
+    int t;
+
+    while (has_room(m, n) && (t = first_waiting(m, W_ROOM, n)) != NOBODY) {
+        m->task[t].promise = n;
+        m->nursery[n].promised++;
+        wake(m, t, 0);
+    }
+    wake_closer(m, n);
+}
+
+/* A task that suspends or ends has its promise no more. */
+static void pass_room(struct model *m, int t)
+{
+    int n = m->task[t].promise;
+
+    if (n == NOBODY)
+        return;
+    m->task[t].promise = NOBODY;
+    m->nursery[n].promised--;
+    promise_room(m, n);
+}
+
+static int wait_room(struct model *m, int t, int n)
+{
+    if (m->nursery[n].entered && !m->nursery[n].over &&
+        m->task[t].promise != n &&
+        (!has_room(m, n) || first_waiting(m, W_ROOM, n) != NOBODY))
+        park(m, t, W_ROOM, n);
+    return 0;
+}
+
+/* May the task make a child there? It takes the room that is promised to it. */
+static bool take_room(struct model *m, int t, int n)
+{
+    if (m->task[t].promise == n) {
+        m->task[t].promise = NOBODY;
+        m->nursery[n].promised--;
+        return true;
+    }
+    return has_room(m, n);
+}
+
+/* ---- closing ---- */
+
+static void close_for(struct model *m, int t, int n)
+{
+    pass_room(m, t);
+    close_on(m, t, n);
+    if (is_empty(&m->nursery[n]))
+        wake(m, t, 0); /* yields once, N9 */
 }
 
 static void begin_close(struct model *m, int t, int n, int r)
@@ -526,61 +584,6 @@ static int end_close(struct model *m, int t, int n, int *ret_flags)
     if (x->cut_deadline)
         return -ETIMEDOUT;
     return x->result == -ECANCELED ? 0 : x->result;
-}
-
-/* ---- room, N11 ---- */
-
-static bool has_room(const struct model *m, int n)
-{
-    const struct m_nursery *x = &m->nursery[n];
-    int most = m->p->step[n].room;
-
-    return most == 0 || x->count + x->promised < most;
-}
-
-/* Room is promised to who waits longest. */
-static void promise_room(struct model *m, int n)
-{
-    int t;
-
-    while (has_room(m, n) && (t = first_waiting(m, W_ROOM, n)) != NOBODY) {
-        m->task[t].promise = n;
-        m->nursery[n].promised++;
-        wake(m, t, 0);
-    }
-    wake_closer(m, n);
-}
-
-/* A task that suspends or ends has its promise no more. */
-static void pass_room(struct model *m, int t)
-{
-    int n = m->task[t].promise;
-
-    if (n == NOBODY)
-        return;
-    m->task[t].promise = NOBODY;
-    m->nursery[n].promised--;
-    promise_room(m, n);
-}
-
-static int wait_room(struct model *m, int t, int n)
-{
-    if (m->nursery[n].entered && !m->nursery[n].over &&
-        m->task[t].promise != n &&
-        (!has_room(m, n) || first_waiting(m, W_ROOM, n) != NOBODY))
-        park(m, t, W_ROOM, n);
-    return 0;
-}
-
-/* May the task make a child there? It takes the room that is promised to it. */
-static bool take_room(struct model *m, int t, int n)
-{
-    if (m->task[t].promise == n) {
-        m->task[t].promise = NOBODY;
-        m->nursery[n].promised--;
-        return true;
-    }
-    return has_room(m, n);
 }
 
 /* ---- children ---- */

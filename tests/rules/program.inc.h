@@ -312,7 +312,8 @@ static void aim(struct program *p, struct step *x)
         const struct step *y = &p->step[i];
 
         if (op == OP_CHILD_END ? makes_task(y->op) && y->child > x->task
-                               : is_scope(y->op))
+                               : is_scope(y->op) &&
+                                     (op != OP_MOVE || y->op != OP_SHIELD))
             found[count++] = i;
     }
     if (count == 0) {
@@ -372,6 +373,8 @@ static const char *code_name(int r)
     case -EIO: return "-EIO";
     case -ENOENT: return "-ENOENT";
     case -EPIPE: return "-EPIPE";
+    case -EAGAIN: return "-EAGAIN";
+    case -EDEADLK: return "-EDEADLK";
     default: snprintf(out, sizeof text[0], "%d", r); return out;
     }
 }

@@ -337,19 +337,21 @@ static int make_child(const struct step *x)
     int i = number_of(x);
     void *arg = (void *)(uintptr_t)i;
     roost_spawn_options o = { .service = x->service };
+    int r;
 
     if (!n)
         return 0;
-    if (x->op != OP_START || roost_cancelled() == 0)
-        run.life[x->child] = ALIVE;
     if (x->handle)
         o.child = &run.child[i];
     if (x->op == OP_START)
         return x->service || x->handle
                    ? roost_start_with(n, run_task_body, arg, &o)
                    : roost_start(n, run_task_body, arg);
-    return x->service || x->handle ? roost_spawn_with(n, run_task_body, arg, &o)
-                                   : roost_spawn(n, run_task_body, arg);
+    r = x->service || x->handle ? roost_spawn_with(n, run_task_body, arg, &o)
+                                : roost_spawn(n, run_task_body, arg);
+    if (r == 0)
+        run.life[x->child] = ALIVE;
+    return r;
 }
 
 static int look_at(int target)
@@ -472,6 +474,7 @@ static int run_task_body(void *arg)
     int t = x->op == OP_MAIN ? 0 : x->child;
 
     record(BEGIN, t, i, 0, 0);
+    run.life[t] = ALIVE;
     r = run_body(x);
     record(END, t, i, r, 0);
     run.life[t] = OVER;
