@@ -136,7 +136,7 @@ static int look_at_a_waiter(void *arg)
     ROOST_NURSERY(n);
     roost_spawn(n, waiter, arg);
     EXPECT_INT(roost_checkpoint(), 0);
-    EXPECT_HAS(kit_tree(), " at waiter+0x");
+    EXPECT_HAS(kit_tree(), " in waiter+0x");
     return roost_nursery_close(n, 0);
 }
 

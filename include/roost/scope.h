@@ -38,6 +38,8 @@ struct roost_scope {
     roost_scope *parent;                /* the scope around it */
     roost_scope *next, *prev;           /* its siblings in that one */
     roost_scope *first, *last;          /* the scopes in it, oldest first */
+    roost_scope *todo;                  /* a list of a cancellation under way */
+    uint64_t seq;                       /* order of entering, or of parking */
     roost_task *task;                   /* who entered it */
     const char *site;                   /* where */
     const char *inner_site;             /* where its task entered the next one */

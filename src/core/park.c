@@ -30,6 +30,7 @@ int roost__park(roost_wait *w, const char *what, roost_abort_fn *abort,
     t->wait_what = what;
     t->wait_place = place;
     t->wait_since = t->rt->now;
+    t->base.seq = t->rt->seq++; /* order of parking (D5) */
     t->s.parked_idle = t->s.idle;
     t->s.idle = 0;
     roost__sched_suspend(t->rt);

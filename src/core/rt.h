@@ -80,7 +80,6 @@ struct __attribute__((aligned(16))) roost_task {
     const char *wait_what;
     void *wait_place; /* return address of the public call */
     roost_time wait_since;
-    roost_task *abort_next;    /* queue of a cancellation under way */
     struct roost__timer timer; /* of a sleep */
 
     roost_scope base; /* around the whole body; a node of its nursery */
@@ -123,7 +122,7 @@ struct roost_rt {
     uint64_t next_id;
     size_t tasks;
     size_t fd_waits, holds; /* what may wake us from outside */
-    roost_task *aborting_first, *aborting_last;
+    roost_scope *aborting_first, *aborting_last; /* bases of tasks to abort */
     bool aborting;
     struct roost__fiber main_fiber;
     struct roost__errors *errors;

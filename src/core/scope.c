@@ -57,20 +57,83 @@ static void retime(struct roost_rt *rt, roost_scope *s)
 
 /* ---- spreading a cancellation ---- */
 
-static void mark(struct roost_rt *rt, roost_scope *s, roost_time at)
-{
-    roost_task *t = s->task;
+/* A list through `todo`, sorted by `seq`: as a rule things come in order. */
+struct todo {
+    roost_scope *first, *last;
+    bool unsorted;
+};
 
+static void todo_add(struct todo *l, roost_scope *s)
+{
+    s->todo = NULL;
+    if (!l->first)
+        l->first = s;
+    else
+        l->last->todo = s;
+    l->unsorted = l->unsorted || (l->first != s && s->seq < l->last->seq);
+    l->last = s;
+}
+
+static roost_scope *merge(roost_scope *a, roost_scope *b)
+{
+    roost_scope *first, **end = &first;
+
+    while (a && b) {
+        roost_scope **less = a->seq < b->seq ? &a : &b;
+
+        *end = *less;
+        end = &(*less)->todo;
+        *less = *end;
+    }
+    *end = a ? a : b;
+    return first;
+}
+
+/* A merge sort without recursion: bin i holds a sorted list of 2^i. */
+static void todo_sort(struct todo *l)
+{
+    roost_scope *bins[48] = { NULL }, *s, *rest = l->first;
+    size_t i;
+
+    if (!l->unsorted)
+        return;
+    while ((s = rest)) {
+        rest = s->todo;
+        s->todo = NULL;
+        for (i = 0; bins[i]; bins[i++] = NULL)
+            s = merge(bins[i], s);
+        bins[i] = s;
+    }
+    for (i = 0; i < 48; i++)
+        rest = merge(bins[i], rest);
+    for (l->first = l->last = rest; l->last->todo;)
+        l->last = l->last->todo;
+}
+
+static void todo_append(roost_scope **first, roost_scope **last,
+                        const struct todo *l)
+{
+    if (!l->first)
+        return;
+    if (*first)
+        (*last)->todo = l->first;
+    else
+        *first = l->first;
+    *last = l->last;
+}
+
+static void mark(roost_scope *s, roost_time at)
+{
     s->effective = 1;
     s->cancelled_at = at;
-    if (!t || t->scope != s || !t->s.wait || t->s.wait->state != WAIT_PARKED)
-        return;
-    t->abort_next = NULL;
-    if (rt->aborting_last)
-        rt->aborting_last->abort_next = t;
-    else
-        rt->aborting_first = t;
-    rt->aborting_last = t;
+}
+
+/* The task whose innermost scope this is waits. */
+static bool is_parked_in(const roost_scope *s)
+{
+    const roost_task *t = s->task;
+
+    return t && t->scope == s && t->s.wait && t->s.wait->state == WAIT_PARKED;
 }
 
 /* A cancellation of the parent arrives at `s`. true: it goes on below. */
@@ -87,28 +150,59 @@ static bool reach(struct roost_rt *rt, roost_scope *s, roost_time at)
     }
     if (s->effective)
         return false;
-    mark(rt, s, at);
+    mark(s, at);
     return true;
+}
+
+/* A base scope is only its task: the scopes in it count as its parent's. */
+static void reach_task(struct roost_rt *rt, roost_scope *base, roost_time at,
+                       struct todo *parked, struct todo *inner)
+{
+    roost_scope *s;
+
+    if (is_parked_in(base))
+        todo_add(parked, base);
+    for (s = base->first; s; s = s->next)
+        if (reach(rt, s, at))
+            todo_add(inner, s);
+}
+
+/* One scope of a cancellation: the tasks parked in it, in order of parking, are
+ * to be aborted; the scopes in it, in order of entering, come next (D5). */
+static struct todo visit(struct roost_rt *rt, roost_scope *s, roost_time at)
+{
+    struct todo parked = { NULL }, inner = { NULL };
+    roost_scope *c;
+
+    if (is_parked_in(s))
+        todo_add(&parked, &s->task->base);
+    for (c = s->first; c; c = c->next) {
+        if (!reach(rt, c, at))
+            continue;
+        if (c->kind == SCOPE_TASK)
+            reach_task(rt, c, at, &parked, &inner);
+        else
+            todo_add(&inner, c);
+    }
+    todo_sort(&parked);
+    todo_sort(&inner);
+    todo_append(&rt->aborting_first, &rt->aborting_last, &parked);
+    return inner;
 }
 
 /* Marks `top` and, in preorder, all that it makes effective. */
 static void spread(struct roost_rt *rt, roost_scope *top, roost_time at)
 {
-    roost_scope *s = top;
-    bool down = true;
+    roost_scope *s, *rest = NULL;
+    struct todo inner;
 
-    mark(rt, top, at);
-    for (;;) {
-        if (down && s->first) {
-            s = s->first;
-        } else {
-            while (s != top && !s->next)
-                s = s->parent;
-            if (s == top)
-                return;
-            s = s->next;
+    mark(top, at);
+    for (s = top; s; s = rest, rest = s ? s->todo : NULL) {
+        inner = visit(rt, s, at);
+        if (inner.first) {
+            inner.last->todo = rest;
+            rest = inner.first;
         }
-        down = reach(rt, s, at);
     }
 }
 
@@ -116,16 +210,14 @@ static void spread(struct roost_rt *rt, roost_scope *top, roost_time at)
  * nested call leaves its tasks to the outer one. */
 static void run_aborts(struct roost_rt *rt)
 {
-    roost_task *t;
+    roost_scope *s;
 
     if (rt->aborting)
         return;
     rt->aborting = true;
-    while ((t = rt->aborting_first)) {
-        rt->aborting_first = t->abort_next;
-        if (!rt->aborting_first)
-            rt->aborting_last = NULL;
-        roost__park_cancel(t);
+    while ((s = rt->aborting_first)) {
+        rt->aborting_first = s->todo;
+        roost__park_cancel(s->task);
     }
     rt->aborting = false;
 }

@@ -68,6 +68,7 @@ static inline void roost__scope_init(roost_scope *s, roost_task *t,
     s->task = t;
     s->site = site;
     s->inner_site = NULL;
+    s->seq = t ? t->rt->seq++ : 0;
     s->timer.at = ROOST_NEVER;
     s->timer.where = 0;
     s->timer.kind = TIMER_SCOPE;

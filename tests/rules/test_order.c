@@ -445,6 +445,75 @@ IN_TASK(a_cancel_wakes_in_preorder_of_the_scope_tree_D5)
     return roost_scope_leave(&outer, -ECANCELED);
 }
 
+/* Sleeps its milliseconds, parks, and logs its name when it is cut. */
+struct late {
+    int ms;
+    const char *name;
+    bool in_scope;
+};
+
+static int parks_late(void *arg)
+{
+    const struct late *l = arg;
+    int r = roost_sleep(ROOST_MS(l->ms));
+
+    if (r >= 0 && l->in_scope)
+        r = ROOST_WITHIN(ROOST_NEVER, roost_sleep_until(ROOST_NEVER));
+    else if (r >= 0)
+        r = roost_sleep_until(ROOST_NEVER);
+    kit_log(l->name);
+    return r;
+}
+
+IN_TASK(a_cancel_wakes_in_order_of_parking_then_of_entering_D5)
+{
+    static struct late late[] = {
+        { 5, "scope-5", true }, { 4, "park-4", false }, { 2, "scope-2", true },
+        { 3, "park-3", false }, { 1, "park-1", false }, { 6, "park-6", false },
+    };
+    size_t i;
+
+    ROOST_NURSERY(n);
+    for (i = 0; i < sizeof late / sizeof *late; i++)
+        roost_spawn(n, parks_late, &late[i]);
+    EXPECT_INT(roost_sleep(ROOST_MS(10)), 0);
+    roost_nursery_cancel(n, "test");
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_LOG("park-1 park-3 park-4 park-6 scope-2 scope-5");
+    return 0;
+}
+
+#define MANY 1000
+static int woken[MANY], woken_count;
+
+static int parks_after(void *arg)
+{
+    int ms = *(int *)arg, r = roost_sleep(ROOST_MS(ms));
+
+    if (r >= 0)
+        r = roost_sleep_until(ROOST_NEVER);
+    woken[woken_count++] = ms;
+    return r;
+}
+
+IN_TASK(a_thousand_that_parked_in_any_order_wake_in_it_D5)
+{
+    int i, ms;
+
+    ROOST_NURSERY_WITH(n, .stack_bytes = ROOST_STACK_SMALL);
+    for (i = 0; i < MANY; i++) {
+        ms = 1 + i * 7919 % MANY; /* a permutation: 7919 is prime */
+        roost_spawn_copy(n, parks_after, &ms, sizeof ms);
+    }
+    EXPECT_INT(roost_sleep(ROOST_SEC(10)), 0);
+    roost_nursery_cancel(n, "test");
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(woken_count, MANY);
+    for (i = 0; i < woken_count; i++)
+        EXPECT_INT(woken[i], i + 1);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +529,8 @@ int main(void)
         cmocka_unit_test(the_speed_of_the_machine_changes_no_decision_D5),
         cmocka_unit_test(random_numbers_come_from_the_seed_D5),
         cmocka_unit_test(a_cancel_wakes_in_preorder_of_the_scope_tree_D5),
+        cmocka_unit_test(a_cancel_wakes_in_order_of_parking_then_of_entering_D5),
+        cmocka_unit_test(a_thousand_that_parked_in_any_order_wake_in_it_D5),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
