@@ -22,12 +22,12 @@ void roost__handle_set(const struct roost__spawn *s, roost_task *t)
                 roost__place(s->site), roost__place(c->task->site));
     *c = (roost_child){ .task = t, .cookie = t ? roost__cookie(c) : 0 };
     if (t)
-        t->s.handle = c;
+        t->links.handle = c;
 }
 
 void roost__handle_end(roost_task *t, int result)
 {
-    roost_child *c = t->s.handle;
+    roost_child *c = t->links.handle;
 
     c->task = NULL;
     c->result = result;

@@ -107,9 +107,9 @@ void roost__error_drop(struct roost_rt *rt, roost_error *e)
 
 roost_error *roost__error_take(roost_task *t, int code)
 {
-    roost_error *e = t->s.errors;
+    roost_error *e = t->links.errors;
 
-    t->s.errors = NULL;
+    t->links.errors = NULL;
     if (e && e->code == code)
         return e;
     roost__error_drop(t->rt, e);
@@ -145,17 +145,17 @@ static void append(roost_task *t, roost_error *e)
 {
     if (!e)
         return;
-    if (t->s.errors && t->s.errors->code != e->code) {
-        roost__error_drop(t->rt, t->s.errors);
-        t->s.errors = NULL;
+    if (t->links.errors && t->links.errors->code != e->code) {
+        roost__error_drop(t->rt, t->links.errors);
+        t->links.errors = NULL;
     }
-    if (chain_length(t->s.errors) == CHAIN_MAX) {
-        t->s.errors->lost++;
+    if (chain_length(t->links.errors) == CHAIN_MAX) {
+        t->links.errors->lost++;
         roost__error_drop(t->rt, e);
         return;
     }
-    e->older = t->s.errors;
-    t->s.errors = e;
+    e->older = t->links.errors;
+    t->links.errors = e;
 }
 
 int roost__fail(const char *site, int code, const char *fmt, va_list args)
@@ -185,5 +185,5 @@ const roost_error *roost_error_of(int r)
 {
     roost_task *t = roost__self();
 
-    return t && t->s.errors && t->s.errors->code == r ? t->s.errors : NULL;
+    return t && t->links.errors && t->links.errors->code == r ? t->links.errors : NULL;
 }

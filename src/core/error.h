@@ -8,7 +8,7 @@
 
 /* A record. Its links:
  *
- *     task->s.errors -> "serving GET /x" -older-> "reading x" -older-> NULL
+ *     task->links.errors -> "serving GET /x" -older-> "reading x" -older-> NULL
  *                          |also                (one code: a chain)
  *                          v
  *                     "closing x" -next-> "flushing log" -next-> NULL

@@ -21,8 +21,8 @@ static void release(struct roost_rt *rt, struct local_binding *b)
 
 void roost__locals_drop(roost_task *t)
 {
-    release(t->rt, t->s.locals);
-    t->s.locals = NULL;
+    release(t->rt, t->links.locals);
+    t->links.locals = NULL;
 }
 
 /* The key's binding if nobody else sees it. */
@@ -51,7 +51,7 @@ static int copy_list(roost_task *t, const roost_local *key, void *value)
     struct local_binding *list = new_binding(t->rt, key, value), *end = list;
     const struct local_binding *b;
 
-    for (b = t->s.locals; end && b; b = b->next) {
+    for (b = t->links.locals; end && b; b = b->next) {
         if (b->key == key)
             continue;
         end = end->next = new_binding(t->rt, b->key, b->value);
@@ -60,8 +60,8 @@ static int copy_list(roost_task *t, const roost_local *key, void *value)
         release(t->rt, list);
         return -ENOMEM;
     }
-    release(t->rt, t->s.locals);
-    t->s.locals = list;
+    release(t->rt, t->links.locals);
+    t->links.locals = list;
     return 0;
 }
 
@@ -72,7 +72,7 @@ int roost_local_set(const roost_local *key, void *value)
 
     ROOST_USAGE(t, "roost_local_set(\"%s\") was called outside a task; a binding "
                 "belongs to the task that makes it", key->name);
-    own = find_own(t->s.locals, key);
+    own = find_own(t->links.locals, key);
     if (!own)
         return copy_list(t, key, value);
     own->value = value;
@@ -84,7 +84,7 @@ void *roost_local_get(const roost_local *key)
     roost_task *t = roost__self();
     const struct local_binding *b;
 
-    for (b = t ? t->s.locals : NULL; b; b = b->next)
+    for (b = t ? t->links.locals : NULL; b; b = b->next)
         if (b->key == key)
             return b->value;
     return key->initial;

@@ -15,9 +15,9 @@ struct local_binding {
 
 static inline void roost__locals_inherit(roost_task *t, const roost_task *from)
 {
-    t->s.locals = from->s.locals;
-    if (t->s.locals)
-        t->s.locals->refs++;
+    t->links.locals = from->links.locals;
+    if (t->links.locals)
+        t->links.locals->refs++;
 }
 
 /* The task ends. */

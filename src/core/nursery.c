@@ -41,13 +41,14 @@ void roost_nursery_open_with_at(roost_nursery *n,
                                 const roost_nursery_options *o,
                                 const char *site)
 {
+    static const roost_nursery_options defaults;
     roost_time deadline = o && o->deadline ? o->deadline : ROOST_NEVER;
 
     roost__scope_begin(&n->scope, SCOPE_NURSERY, deadline, site);
     memset(&n->s, 0, sizeof n->s);
     if (o)
         need_sane(o, site);
-    n->o = o ? *o : (roost_nursery_options){ 0 };
+    n->o = o ? *o : defaults;
 }
 
 /* ---- failing, and being cut ---- */
@@ -86,26 +87,24 @@ static void note_cut(roost_nursery *n)
 
 int roost__foreign_cancel(roost_task *t, int result)
 {
-    const char *leak = t->s.leak_site;
+    const char *leak = t->links.leak_site;
 
-    if (result != -ECANCELED || t->base.effective)
+    if (t->base.effective)
         return result;
-    roost__error_drop(t->rt, t->s.errors);
-    t->s.errors = roost__error_new(
+    roost__error_drop(t->rt, t->links.errors);
+    t->links.errors = roost__error_new(
         t, -EPROTO, t->site, "returned -ECANCELED though nothing around it was "
-        "cancelled; its nursery is at %s%s%s", roost__place(t->s.nursery->scope.site),
+        "cancelled; its nursery is at %s%s%s", roost__place(t->nursery->scope.site),
         leak ? "; a cancelled scope was left without leave at " : "",
         leak ? leak : "");
     return -EPROTO;
 }
 
-/* A child's result, while the nursery is its owner. */
+/* A child's failure or -ECANCELED, while the nursery is its owner. */
 static void judge(roost_nursery *n, roost_task *t, int result)
 {
     roost_error *e;
 
-    if (result >= 0)
-        return;
     if (result == -ECANCELED) {
         if (!t->s.service || n->services.cause != CAUSE_CLOSE)
             note_cut(n);
@@ -148,13 +147,13 @@ void roost__nursery_changed(roost_nursery *n)
         w = roost__lot_take(&n->s.rooms);
         w->task->s.promise = n;
         n->s.promised++;
-        roost_wake(w, 0);
+        roost__wake_parked(w, 0);
     }
     if (!n->s.closer || (!nobody(n) && !services_are_alone(n)))
         return;
     w = n->s.closer;
     n->s.closer = NULL;
-    roost_wake(w, 0);
+    roost__wake_parked(w, 0);
 }
 
 void roost__nursery_pass_room(roost_task *t)
@@ -200,23 +199,27 @@ int roost_nursery_wait_room(roost_nursery *n)
 
 static void child_home(roost_task *t, int result)
 {
-    roost_nursery *n = t->s.nursery;
+    roost_nursery *n = t->nursery;
 
-    result = roost__foreign_cancel(t, roost__task_settle(t, result));
+    result = roost__task_settle(t, result);
+    if (result == -ECANCELED)
+        result = roost__foreign_cancel(t, result);
     if (t->s.promise)
         roost__nursery_pass_room(t);
     if (t->s.start)
         roost__start_over(t, result);
-    else
+    else if (result < 0)
         judge(n, t, result);
-    roost__error_drop(t->rt, t->s.errors);
+    if (t->links.errors)
+        roost__error_drop(t->rt, t->links.errors);
     roost__scope_unlink(&t->base);
-    if (t->s.handle)
+    if (t->links.handle)
         roost__handle_end(t, result);
     n->s.count--;
     if (!t->s.service || t->s.start)
         n->s.ordinary--;
-    roost__nursery_changed(n);
+    if (n->s.closer || n->s.rooms.first)
+        roost__nursery_changed(n);
 }
 
 static void link_services(roost_nursery *n)
@@ -261,7 +264,8 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
     ROOST_USAGE(spawner, "%s at %s is outside a task; spawn from a function "
                 "started by roost_run", s->call, roost__place(s->site));
     need_open(n, s->call, s->site);
-    roost__handle_set(s, NULL);
+    if (o->child)
+        roost__handle_set(s, NULL);
     class_index = wish ? roost__stack_class(wish) : spawner->rt->default_class;
     if (class_index < 0)
         return class_index;
@@ -281,12 +285,13 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
     t->parent = n->scope.task;
     t->name = o->name;
     t->site = s->site;
-    t->s.nursery = n;
+    t->nursery = n;
     t->s.service = o->service;
     t->s.start = s->start;
     roost__task_begin(t, s->start ? spawner->scope
                          : o->service ? &n->services : &n->scope);
-    roost__handle_set(s, t);
+    if (o->child)
+        roost__handle_set(s, t);
     n->s.count++;
     if (!o->service || s->start)
         n->s.ordinary++;
@@ -402,8 +407,8 @@ int roost_nursery_close_at(roost_nursery *n, int result, const char *site)
     result = verdict(n, result);
     end_scopes(n);
     if (n->s.error) {
-        roost__error_drop(t->rt, t->s.errors);
-        t->s.errors = n->s.error;
+        roost__error_drop(t->rt, t->links.errors);
+        t->links.errors = n->s.error;
     }
     return result;
 }
@@ -417,7 +422,7 @@ static void keep(roost_task *t, int code, roost_error *e)
     roost_scope *s = t->scope;
     roost_nursery *n = NULL;
     int *kept = &t->s.kept;
-    roost_error **kept_error = &t->s.kept_error;
+    roost_error **kept_error = &t->links.kept_error;
 
     for (; s != &t->base && !n; s = s->parent)
         if (s->kind == SCOPE_NURSERY)
@@ -490,7 +495,7 @@ void roost_nursery_guard(roost_nursery *n)
     if (code)
         keep(t, code, e);
     if (leaked)
-        t->s.leak_site = n->scope.site;
+        t->links.leak_site = n->scope.site;
     if (code || abandoned || leaked)
         say_left(n, leaked && !code && !abandoned);
 }

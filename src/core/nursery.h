@@ -31,8 +31,8 @@ void roost__start_over(roost_task *t, int result);
 void roost__handle_set(const struct roost__spawn *s, roost_task *t);
 void roost__handle_end(roost_task *t, int result);
 
-/* A child's verdict on -ECANCELED: -EPROTO with a record when nothing around it
- * was cancelled (N16), else unchanged. */
+/* A child ended with -ECANCELED: -EPROTO with a record when nothing around it was
+ * cancelled (N16), else unchanged. */
 int roost__foreign_cancel(roost_task *t, int result);
 
 #endif

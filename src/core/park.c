@@ -130,7 +130,7 @@ size_t roost_lot_wake(roost_lot *l, size_t how_many)
     roost_wait *w;
 
     while (woken < how_many && (w = roost__lot_take(l))) {
-        roost_wake(w, 0);
+        roost__wake_parked(w, 0);
         woken++;
     }
     return woken;

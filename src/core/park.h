@@ -21,6 +21,18 @@ static inline void roost__wait_init(roost_wait *w, roost_task *t)
     w->state = WAIT_NEW;
 }
 
+/* roost_wake for the rooms: `w` came off a queue of ours, so it is parked. */
+static inline void roost__wake_parked(roost_wait *w, int result)
+{
+    if (__builtin_expect(w->task->rt != roost__rt, 0)) {
+        roost_wake(w, result); /* says whose mistake it is (G4) */
+        return;
+    }
+    w->result = result;
+    w->state = WAIT_DONE;
+    roost__sched_ready(w->task);
+}
+
 /* Queues of waits, as a roost_lot keeps them. */
 static inline void roost__lot_append(roost_lot *l, roost_wait *w)
 {

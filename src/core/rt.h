@@ -47,40 +47,43 @@ struct __attribute__((aligned(16))) roost_task {
     roost_task *ready_next; /* run queue */
     struct roost_rt *rt;
     roost_scope *scope; /* innermost */
-    roost_task_fn *fn;
-    void *arg;
-    roost__home_fn *home;
-    roost_task *parent;
-    const char *name, *site;
-    uint64_t id;
 
-    struct roost__task_state { /* zero at birth; 96 bytes are cleared inline */
+    struct roost__task_state { /* zero at birth */
         int32_t budget; /* waits left before a forced yield (C6) */
         int kept;       /* a failure that a guard found (N5) */
-        uint32_t defer_count;
-        uint8_t fresh; /* has not run yet */
+        uint8_t fresh;  /* has not run yet */
         uint8_t idle, parked_idle; /* the next park, this park is ROOST_IDLE */
         uint8_t ready, behind, service, started; /* behind: by a yield */
         uint8_t last_caught; /* of the scope left last */
         roost_wait *wait;    /* while parked */
-        roost_nursery *nursery;
         roost_nursery *promise; /* a room in it is ours until we suspend */
+        struct start *start;    /* the roost_start that waits for us */
+        uint64_t defer_count;
+    } s;
+
+    /* Of the park under way. */
+    void *wait_place; /* return address of the public call */
+    const char *wait_what;
+    roost_time wait_since;
+    roost_abort_fn *abort;
+    void *wait_object;
+    struct roost__timer timer; /* of a sleep */
+
+    roost_task_fn *fn;
+    void *arg;
+    roost__home_fn *home;
+    roost_task *parent;
+    roost_nursery *nursery;
+    struct roost__task_links { /* NULL at birth */
         roost_child *handle;
-        struct start *start;  /* the roost_start that waits for us */
-        roost_error *errors;  /* our chain, newest first */
+        roost_error *errors; /* our chain, newest first */
         roost_error *kept_error;
         const char *leak_site; /* a cancelled scope closed by its guard (N16) */
         struct local_binding *locals;
         struct roost__deferred *defers;
-    } s;
-
-    /* Of the park under way. */
-    roost_abort_fn *abort;
-    void *wait_object;
-    const char *wait_what;
-    void *wait_place; /* return address of the public call */
-    roost_time wait_since;
-    struct roost__timer timer; /* of a sleep */
+    } links;
+    const char *name, *site;
+    uint64_t id;
 
     roost_scope base; /* around the whole body; a node of its nursery */
     uint32_t defer_capacity;

@@ -88,26 +88,28 @@ int roost__pool_grow(struct roost_rt *rt)
     return 0;
 }
 
-/* Of a million tasks none is in the cache: the next one's lines are on their
- * way while this one runs. */
-static inline void prefetch(const roost_task *t)
+/* Of a million tasks none is in the cache: while one runs, the frames of the next
+ * and the control block of the one after it are on their way. */
+static inline void prefetch_after(const roost_task *next)
 {
-    __builtin_prefetch(t->sp);
-    __builtin_prefetch(&t->s.wait);
-    __builtin_prefetch(&t->base);
-    __builtin_prefetch((const char *)&t->base + 128);
-    __builtin_prefetch(t + 1);
+    const char *far = (const char *)next->ready_next, *sp = next->sp;
+    int line;
+
+    for (line = 0; line < 5; line++)
+        __builtin_prefetch(far + line * 128, 1);
+    for (line = 0; line < 4; line++)
+        __builtin_prefetch(sp + line * 64, 1);
 }
 
 static roost_task *queue_take(struct roost_rt *rt)
 {
-    roost_task *t = rt->ready_first;
+    roost_task *t = rt->ready_first, *next = t->ready_next;
 
-    rt->ready_first = t->ready_next;
-    if (!rt->ready_first)
+    rt->ready_first = next;
+    if (!next)
         rt->ready_last = NULL;
-    else
-        prefetch(rt->ready_first);
+    else if (next->ready_next)
+        prefetch_after(next);
     return t;
 }
 
@@ -146,7 +148,7 @@ static inline roost_task *next_task(struct roost_rt *rt)
     rt->turn_left--;
     if (turn_is_long(rt))
         rt->turn_left = 0;
-    t = rt->seed ? pool_draw(rt) : queue_take(rt);
+    t = __builtin_expect(rt->seed != 0, 0) ? pool_draw(rt) : queue_take(rt);
     t->s.ready = 0;
     if (rt->o.ret_trace)
         rt->trace = (rt->trace ^ t->id) * UINT64_C(0x100000001b3);

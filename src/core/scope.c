@@ -477,7 +477,7 @@ void roost_scope_guard(roost_scope *s)
     t->rt->guards_acted++;
     if (!s->cause)
         return;
-    t->s.leak_site = s->site;
+    t->links.leak_site = s->site;
     if (roost__first_time(s->site))
         roost__say("the scope entered at %s was cancelled and its block left "
                    "without roost_scope_leave: its -ECANCELED leaks; return "

@@ -61,11 +61,11 @@ void roost_started(int value)
         return;
     roost_wake(&t->s.start->w, value);
     t->s.start = NULL;
-    roost__scope_move(&t->base, t->s.service ? &t->s.nursery->services
-                                           : &t->s.nursery->scope);
+    roost__scope_move(&t->base, t->s.service ? &t->nursery->services
+                                           : &t->nursery->scope);
     if (t->s.service)
-        t->s.nursery->s.ordinary--;
-    roost__nursery_changed(t->s.nursery);
+        t->nursery->s.ordinary--;
+    roost__nursery_changed(t->nursery);
 }
 
 void roost__start_over(roost_task *t, int result)
@@ -77,18 +77,18 @@ void roost__start_over(roost_task *t, int result)
         result = st->value;
     } else if (result >= 0) {
         result = -EPROTO;
-        roost__error_drop(t->rt, t->s.errors);
-        t->s.errors = roost__error_new(t, result, t->site, "the task ended without "
+        roost__error_drop(t->rt, t->links.errors);
+        t->links.errors = roost__error_new(t, result, t->site, "the task ended without "
                                      "roost_started");
     } else if (result == -ECANCELED && !caller->scope->effective) {
         result = -EPROTO;
-        roost__error_drop(t->rt, t->s.errors);
-        t->s.errors = roost__error_new(t, result, t->site, "the task was cancelled "
+        roost__error_drop(t->rt, t->links.errors);
+        t->links.errors = roost__error_new(t, result, t->site, "the task was cancelled "
                                      "before it had started");
     }
     if (result < 0 && result != -ECANCELED) {
-        roost__error_drop(t->rt, caller->s.errors);
-        caller->s.errors = roost__error_take(t, result);
+        roost__error_drop(t->rt, caller->links.errors);
+        caller->links.errors = roost__error_take(t, result);
     }
     roost_wake(&st->w, result);
 }

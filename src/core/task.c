@@ -31,7 +31,8 @@ roost_task *roost__task_new(struct roost_rt *rt, int stack_class, void *arg,
     if (!stack)
         return NULL;
     t = (roost_task *)(void *)stack - 1;
-    memset(&t->s, 0, sizeof t->s);
+    t->s = (struct roost__task_state){ 0 };
+    t->links = (struct roost__task_links){ NULL };
     t->timer.where = 0;
     t->rt = rt;
     t->sp = t;
@@ -63,18 +64,18 @@ void roost__task_begin(roost_task *t, roost_scope *scope)
 
 static int grow_defers(roost_task *t)
 {
-    uint32_t capacity = t->s.defers ? t->defer_capacity * 2 : 8;
+    uint32_t capacity = t->links.defers ? t->defer_capacity * 2 : 8;
     struct roost__deferred *more;
 
-    if (t->s.defers && t->s.defer_count < t->defer_capacity)
+    if (t->links.defers && t->s.defer_count < t->defer_capacity)
         return 0;
     more = t->rt->sys->alloc(capacity * sizeof *more);
     if (!more)
         return -ENOMEM;
     if (t->s.defer_count)
-        memcpy(more, t->s.defers, t->s.defer_count * sizeof *more);
-    t->rt->sys->free(t->s.defers);
-    t->s.defers = more;
+        memcpy(more, t->links.defers, t->s.defer_count * sizeof *more);
+    t->rt->sys->free(t->links.defers);
+    t->links.defers = more;
     t->defer_capacity = capacity;
     return 0;
 }
@@ -87,7 +88,7 @@ int roost_defer(roost_task_fn *fn, void *arg)
                 "of the task that calls it");
     if (grow_defers(t) < 0)
         return -ENOMEM;
-    t->s.defers[t->s.defer_count++] = (struct roost__deferred){ fn, arg };
+    t->links.defers[t->s.defer_count++] = (struct roost__deferred){ fn, arg };
     return 0;
 }
 
@@ -95,12 +96,12 @@ int roost_defer(roost_task_fn *fn, void *arg)
 static int add_failure(roost_task *t, int result, int code, roost_error *e)
 {
     if (result >= 0 || result == -ECANCELED) {
-        roost__error_drop(t->rt, t->s.errors);
-        t->s.errors = e;
+        roost__error_drop(t->rt, t->links.errors);
+        t->links.errors = e;
         return code;
     }
-    t->s.errors = roost__error_take(t, result);
-    roost__error_beside(t->rt, t->s.errors, e);
+    t->links.errors = roost__error_take(t, result);
+    roost__error_beside(t->rt, t->links.errors, e);
     return result;
 }
 
@@ -110,7 +111,7 @@ static int take_kept(roost_task *t, int result)
     int code = t->s.kept;
 
     t->s.kept = 0;
-    return code ? add_failure(t, result, code, t->s.kept_error) : result;
+    return code ? add_failure(t, result, code, t->links.kept_error) : result;
 }
 
 static int run_defers(roost_task *t, int result)
@@ -120,9 +121,9 @@ static int run_defers(roost_task *t, int result)
     int r;
 
     while (t->s.defer_count > 0) {
-        d = t->s.defers[--t->s.defer_count];
-        before = t->s.errors;
-        t->s.errors = NULL;
+        d = t->links.defers[--t->s.defer_count];
+        before = t->links.errors;
+        t->links.errors = NULL;
         r = d.fn(d.arg);
         ROOST_USAGE(t->scope->parent == &t->base, "a deferred function of the "
                     "task spawned at %s left the scope entered at %s open; leave "
@@ -131,11 +132,11 @@ static int run_defers(roost_task *t, int result)
         if (r < 0 && r != -ECANCELED) {
             roost_error *e = roost__error_take(t, r);
 
-            t->s.errors = before;
+            t->links.errors = before;
             result = add_failure(t, result, r, e);
         } else {
-            roost__error_drop(t->rt, t->s.errors);
-            t->s.errors = before;
+            roost__error_drop(t->rt, t->links.errors);
+            t->links.errors = before;
         }
     }
     return result;
@@ -149,7 +150,7 @@ static int defers_in_shield(roost_task *t, int result)
     roost_shield_enter_at(&shield, budget ? budget : DEFER_BUDGET, t->site);
     result = run_defers(t, result);
     roost__scope_end(&shield);
-    t->rt->sys->free(t->s.defers);
+    t->rt->sys->free(t->links.defers);
     return result;
 }
 
@@ -161,7 +162,7 @@ int roost__task_settle_slowly(roost_task *t, int result)
     result = take_kept(t, result);
     if (t->s.defer_count)
         result = take_kept(t, defers_in_shield(t, result));
-    if (t->s.locals)
+    if (t->links.locals)
         roost__locals_drop(t);
     return result;
 }

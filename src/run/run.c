@@ -61,8 +61,8 @@ static void root_home(roost_task *t, int result)
     result = roost__task_settle(t, result);
     if (t->s.promise)
         roost__nursery_pass_room(t);
-    roost__error_drop(rt, t->s.errors);
-    t->s.errors = NULL;
+    roost__error_drop(rt, t->links.errors);
+    t->links.errors = NULL;
     roost__scope_unlink(&t->base);
     rt->result = result;
     rt->finished = true;

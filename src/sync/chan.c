@@ -109,7 +109,7 @@ static int try_send(roost_chan *c, const void *item)
         return -EPIPE;
     if ((w = roost__lot_take(&c->receivers))) {
         copy_item(c, waiter_of(w)->item, item);
-        roost_wake(w, 1);
+        roost__wake_parked(w, 1);
         return 0;
     }
     if (c->count == c->capacity)
@@ -127,13 +127,13 @@ static int try_recv(roost_chan *c, void *item)
         pop(c, item);
         if ((w = roost__lot_take(&c->senders))) {
             push(c, waiter_of(w)->item);
-            roost_wake(w, 0);
+            roost__wake_parked(w, 0);
         }
         return 1;
     }
     if ((w = roost__lot_take(&c->senders))) {
         copy_item(c, item, waiter_of(w)->item);
-        roost_wake(w, 0);
+        roost__wake_parked(w, 0);
         return 1;
     }
     return c->closed ? 0 : -EAGAIN;
@@ -142,8 +142,9 @@ static int try_recv(roost_chan *c, void *item)
 static int wait_in(roost_lot *lot, roost_task *t, void *item, const char *what,
                    void *place)
 {
-    struct waiter w = { .item = item };
+    struct waiter w;
 
+    w.item = item;
     roost__wait_init(&w.w, t);
     roost__lot_append(lot, &w.w);
     return roost__park(&w.w, what, roost__lot_abort, lot, place);
@@ -226,7 +227,7 @@ static void wake_all(roost_lot *lot, int result)
     roost_wait *w;
 
     while ((w = roost__lot_take(lot)))
-        roost_wake(w, result);
+        roost__wake_parked(w, result);
 }
 
 /* Receivers wait only on an empty ring, so 0 is the truth for them. */
