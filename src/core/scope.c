@@ -154,17 +154,15 @@ static bool reach(struct roost_rt *rt, roost_scope *s, roost_time at)
     return true;
 }
 
-/* A base scope is only its task: the scopes in it count as its parent's. */
-static void reach_task(struct roost_rt *rt, roost_scope *base, roost_time at,
-                       struct todo *parked, struct todo *inner)
+/* What follows c in s. A base scope is only its task: what is in it, if the
+ * cancellation goes `down`, counts as its parent's. */
+static roost_scope *next_in(const roost_scope *s, roost_scope *c, bool down)
 {
-    roost_scope *s;
-
-    if (is_parked_in(base))
-        todo_add(parked, base);
-    for (s = base->first; s; s = s->next)
-        if (reach(rt, s, at))
-            todo_add(inner, s);
+    if (down && c->first)
+        return c->first;
+    while (!c->next && c->parent != s)
+        c = c->parent;
+    return c->next;
 }
 
 /* One scope of a cancellation: the tasks parked in it, in order of parking, are
@@ -173,16 +171,16 @@ static struct todo visit(struct roost_rt *rt, roost_scope *s, roost_time at)
 {
     struct todo parked = { NULL }, inner = { NULL };
     roost_scope *c;
+    bool down;
 
     if (is_parked_in(s))
         todo_add(&parked, &s->task->base);
-    for (c = s->first; c; c = c->next) {
-        if (!reach(rt, c, at))
-            continue;
-        if (c->kind == SCOPE_TASK)
-            reach_task(rt, c, at, &parked, &inner);
-        else
+    for (c = s->first; c; c = next_in(s, c, down)) {
+        down = c->kind == SCOPE_TASK && reach(rt, c, at);
+        if (c->kind != SCOPE_TASK)
             todo_add(&inner, c);
+        else if (down && is_parked_in(c))
+            todo_add(&parked, c);
     }
     todo_sort(&parked);
     todo_sort(&inner);
@@ -198,6 +196,8 @@ static void spread(struct roost_rt *rt, roost_scope *top, roost_time at)
 
     mark(top, at);
     for (s = top; s; s = rest, rest = s ? s->todo : NULL) {
+        if (s != top && !reach(rt, s, at))
+            continue;
         inner = visit(rt, s, at);
         if (inner.first) {
             inner.last->todo = rest;

@@ -31,6 +31,7 @@ struct m_scope {
     int parent, next, first, last; /* inner ones in order of entering */
     int task;                      /* who entered it */
     bool entered, open;
+    int seq;          /* order of entering */
     int cause, since; /* since when it is effective, or -1 */
     int deadline, deadline_seq;
     bool shield, used_up;
@@ -179,23 +180,77 @@ static bool can_be_cancelled(const struct m_task *x)
            x->wait == W_RECV || x->wait == W_ROOM;
 }
 
-/* Something in or around s was cancelled: in preorder, whoever waits in a scope
- * that is effective now is woken. D5 */
-static void sweep(struct model *m, int s)
+/* Is it a task's own, around its body? What lies in it lies in its parent: D5
+ * knows tasks and the scopes that they enter. */
+static bool is_base(const struct model *m, int s)
+{
+    return s < STEPS_MAX && makes_task(m->p->step[s].op);
+}
+
+/* The cancellation has come to s, if nothing keeps it out. */
+static bool comes_to(struct model *m, int s)
 {
     struct m_scope *x = &m->scope[s];
-    struct m_task *t = &m->task[x->task];
 
     arrive(m, x);
-    if (effective(m, s)) {
-        if (x->since < 0)
-            x->since = x->cause || x->shield ? m->now
-                                             : m->scope[x->parent].since;
-        if (t->inner == s && t->parked && can_be_cancelled(t))
-            wake(m, x->task, -ECANCELED);
+    if (!effective(m, s))
+        return false;
+    if (x->since < 0)
+        x->since = x->cause || x->shield ? m->now : m->scope[x->parent].since;
+    return true;
+}
+
+/* Who waits in s, in order of parking. */
+static void wake_parked_in(struct model *m, int s)
+{
+    int best;
+
+    do {
+        best = NOBODY;
+        for (int t = 0; t < m->p->tasks; t++) {
+            const struct m_task *x = &m->task[t];
+            int in = x->inner;
+
+            while (in != s && is_base(m, in) && m->scope[in].open)
+                in = m->scope[in].parent;
+            if (in == s && x->parked && can_be_cancelled(x) &&
+                effective(m, x->inner) &&
+                (best == NOBODY || x->seq < m->task[best].seq))
+                best = t;
+        }
+        if (best != NOBODY)
+            wake(m, best, -ECANCELED);
+    } while (best != NOBODY);
+}
+
+static void inner_of(struct model *m, int s, int *list, int *count)
+{
+    for (int i = m->scope[s].first; i != NOBODY; i = m->scope[i].next)
+        if (is_base(m, i)) {
+            comes_to(m, i);
+            inner_of(m, i, list, count);
+        } else {
+            list[(*count)++] = i;
+        }
+}
+
+/* Something in or around s was cancelled: in preorder, tasks that wait in a scope
+ * in order of parking, then the scopes in it in order of entering. D5 */
+static void sweep(struct model *m, int s)
+{
+    int list[STEPS_MAX], count = 0, first;
+
+    if (comes_to(m, s))
+        wake_parked_in(m, s);
+    inner_of(m, s, list, &count);
+    while (count > 0) {
+        first = 0;
+        for (int i = 1; i < count; i++)
+            if (m->scope[list[i]].seq < m->scope[list[first]].seq)
+                first = i;
+        sweep(m, list[first]);
+        list[first] = list[--count];
     }
-    for (int i = x->first; i != NOBODY; i = m->scope[i].next)
-        sweep(m, i);
 }
 
 static void cancel(struct model *m, int s, enum cause cause)
@@ -239,7 +294,7 @@ static void enter(struct model *m, int s, int parent, int t)
 {
     m->scope[s] = (struct m_scope){
         .parent = NOBODY, .next = NOBODY, .first = NOBODY, .last = NOBODY,
-        .task = t, .entered = true, .open = true, .since = -1, .deadline = NEVER_MS,
+        .task = t, .seq = m->seq++, .entered = true, .open = true, .since = -1, .deadline = NEVER_MS,
         .budget = NEVER_MS, .pierce_at = NEVER_MS,
     };
     if (parent != NOBODY)
@@ -422,7 +477,8 @@ static bool wants_closer(const struct model *m, int n)
 {
     const struct m_nursery *x = &m->nursery[n];
 
-    return is_empty(x) || (x->ordinary == 0 && !m->scope[services_of(n)].cause);
+    return is_empty(x) || (x->ordinary == 0 && x->promised == 0 &&
+                           !m->scope[services_of(n)].cause);
 }
 
 /* The closer finds children: it ends the services, or waits. */
@@ -689,6 +745,7 @@ static void end_task(struct model *m, int t, int r)
     int base = m->p->task_step[t];
 
     m_log(m, END, t, base, r, 0);
+    pass_room(m, t);
     if (x->kept && (r >= 0 || r == -ECANCELED))
         r = x->kept;
     x->wait = W_OVER;
@@ -855,6 +912,7 @@ static int do_wait(struct model *m, int t, const struct step *x)
     case OP_SLEEP:
         return m_sleep(m, t, x->ms);
     case OP_CHECKPOINT:
+        pass_room(m, t);
         park(m, t, W_YIELD, 0);
         wake(m, t, 0);
         return 0;

@@ -144,7 +144,7 @@ static int defers_a_sleep(void *arg)
 
 IN_TASK(before_the_owner_sees_the_result_T6)
 {
-    roost_child c;
+    roost_child c = { 0 };
     int seven = 7, no = -EIO;
 
     ROOST_NURSERY(n);
@@ -363,7 +363,7 @@ static int fails_mixed(void *arg)
 static int mixed(int body, int first, int second)
 {
     struct mix m = { body, first, second };
-    roost_child c;
+    roost_child c = { 0 };
     int r, ended;
 
     ROOST_NURSERY(n);

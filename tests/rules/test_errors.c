@@ -379,7 +379,7 @@ static int swallow(void *arg)
 IN_TASK(a_task_that_swallows_its_cancellation_is_legal_R4)
 {
     int seven = 7;
-    roost_child c;
+    roost_child c = { 0 };
 
     ROOST_NURSERY(n);
     roost_spawn_with(n, swallow, &seven, &(roost_spawn_options){ .child = &c });

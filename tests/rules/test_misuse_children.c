@@ -207,7 +207,8 @@ static void ending_oneself_or_an_ancestor_names_both_N17(void **state)
     static const struct wrong wrong[] = {
         { ends_itself, { "roost_child_end at end.c:2", "spawn.c:1",
                          "return from it instead" } },
-        { ends_an_ancestor, { "end.c:2", "spawn.c:1" } },
+        { ends_an_ancestor, { "end.c:2", "spawn.c:1",
+                              "return from it instead" } },
     };
 
     (void)state;

@@ -27,6 +27,7 @@ struct model {
     const struct plan *p;
     roost_time began;
     roost_nursery *outer;
+    roost_scope *scope; /* the nursery's, while it is open */
     enum cause cause;
     bool outside, foreign, cut_outside, cut_deadline;
     int verdict, ends;
@@ -130,7 +131,7 @@ static int model_verdict(const struct model *m, int body)
 struct part {
     struct model *m;
     int which; /* of the children */
-    roost_scope *scope;
+    roost_scope *scope; /* that is outside */
 };
 
 static int run_kid(void *arg)
@@ -147,12 +148,12 @@ static int cancel_by_hand(void *arg)
 {
     struct part *part = arg;
 
-    if (roost_sleep(ROOST_MS(part->m->p->hand_ms)) < 0)
+    if (roost_sleep(ROOST_MS(part->m->p->hand_ms)) < 0 || !part->m->scope)
         return 0;
     model_look(part->m);
     if (!part->m->cause)
         part->m->cause = BY_HAND;
-    roost_scope_cancel(part->scope, "by hand");
+    roost_scope_cancel(part->m->scope, "by hand");
     return 0;
 }
 
@@ -172,11 +173,12 @@ static int run_body(roost_nursery *n, void *arg)
 {
     struct model *m = arg;
     const struct plan *p = m->p;
-    struct part part = { m, 0, roost_nursery_scope(n) };
+    struct part part = { m, 0, NULL };
     int r;
 
-    roost_scope_set_deadline(part.scope, m->began + ROOST_MS(p->deadline_ms) +
-                                             ROOST_US(500));
+    m->scope = roost_nursery_scope(n);
+    roost_scope_set_deadline(m->scope, m->began + ROOST_MS(p->deadline_ms) +
+                                           ROOST_US(500));
     for (; part.which < p->kids; part.which++)
         roost_spawn_copy(n, run_kid, &part, sizeof part);
     if (p->hand_ms >= 0)
@@ -225,6 +227,7 @@ static struct outcome run_plan(const struct plan *p, bool function)
     if (p->outside_ms >= 0)
         roost_spawn_copy(outer, cancel_outside, &part, sizeof part);
     o.closed = function ? run_in_function(&m, &body) : run_in_guard(&m, &body);
+    m.scope = NULL;
     o.caught = roost_scope_caught(NULL);
     o.ms = (int)((roost_now() - m.began) / ROOST_US(500));
     EXPECT_INT(o.closed, model_verdict(&m, body));

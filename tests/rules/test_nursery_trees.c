@@ -423,6 +423,17 @@ static int fail_eio_slowly(void *arg)
                                                                      : -EIO;
 }
 
+/* trio test_task_crash_propagation */
+IN_TASK(a_sibling_may_swallow_and_the_failure_still_comes_out_N2)
+{
+    ROOST_NURSERY(n);
+    KID(n, .forever = true, .cut = 1, .name = "swallowed");
+    KID(n, .ms = 5, .result = -EIO);
+    EXPECT_INT(roost_nursery_close(n, 3), -EIO);
+    EXPECT_LOG("swallowed");
+    return 0;
+}
+
 /* corral throwing-awaitable: a branch that cannot be cut is waited for. */
 IN_TASK(a_failure_waits_for_a_branch_that_cannot_be_cut_N12)
 {
@@ -490,6 +501,17 @@ IN_TASK(the_reason_given_reaches_the_child_S16)
     return roost_nursery_close(n, 0);
 }
 
+/* Of the other suites, not here:
+ *   trio test_system_task_crash, test_internal_error_old_nursery_multiple_tasks:
+ *     there are no system tasks, and start has no nursery of its own.
+ *   trio test_task_tree_introspection, test_root_task: no public pointers from
+ *     task to task; the tree is printed.
+ *   anyio test_taskgroup_reentry: open initialises; a second close is misuse.
+ *   corral open-nursery, nursery-async-close: no nursery without a body, and no
+ *     callback at its end; a task closes it and goes on.
+ *   corral shared, mux, any_of, all_of, most_of: no such calls.
+ *   corral multiverse: a run inside a run is misuse.
+ */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_nursery_cancelled_by_hand_returns_a_later_failure_N2),
         cmocka_unit_test(a_child_that_fails_at_once_cuts_the_one_before_it_N3),
         cmocka_unit_test(a_body_that_fails_at_once_lets_its_child_begin_T3),
+        cmocka_unit_test(a_sibling_may_swallow_and_the_failure_still_comes_out_N2),
         cmocka_unit_test(a_failure_waits_for_a_branch_that_cannot_be_cut_N12),
         cmocka_unit_test(the_origin_of_a_cancellation_by_failure_is_the_failing_task_S16),
         cmocka_unit_test(the_origin_of_a_bodys_failure_is_its_close_S16),

@@ -221,9 +221,9 @@ static void an_abort_may_ask_and_let_the_waker_say_when_C9(void **state)
 
 static int abort_wakes(void *arg)
 {
-    struct op o = { .agrees = false, .abort_result = 11 };
+    bool agrees = arg; /* which is then too late */
+    struct op o = { .agrees = agrees, .abort_result = 11 };
 
-    (void)arg;
     ROOST_NURSERY(n);
     roost_spawn(n, parker, &o);
     settle();
@@ -236,8 +236,54 @@ static int abort_wakes(void *arg)
 
 static void an_abort_that_wakes_is_the_waker_C4(void **state)
 {
+    int yes;
+
     (void)state;
     assert_int_equal(kit_run(abort_wakes, NULL), 0);
+    assert_int_equal(kit_run(abort_wakes, &yes), 0);
+}
+
+/* The abort of one operation completes another one, cancelled with it. */
+static bool completes_next(roost_wait *w, void *arg)
+{
+    struct op *o = arg;
+
+    (void)w;
+    roost_wake(&o[1].w, 12);
+    return true;
+}
+
+static int first_of_two(void *arg)
+{
+    struct op *o = arg;
+
+    roost_wait_init(&o->w);
+    o->r = roost_park(&o->w, "a test's operation", completes_next, o);
+    return o->r;
+}
+
+static int abort_completes_next(void *arg)
+{
+    struct op o[2] = { { .asked = 0 }, { .agrees = true } };
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, first_of_two, &o[0]);
+    roost_spawn(n, parker, &o[1]);
+    settle();
+    roost_nursery_cancel(n, "a test");
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(o[0].r, -ECANCELED);
+    EXPECT_INT(o[1].r, 12);
+    EXPECT_INT(o[1].asked, 0);
+    EXPECT_INT(o[1].after, -ECANCELED);
+    return 0;
+}
+
+static void what_an_abort_completes_is_done_though_cancelled_too_C4(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(abort_completes_next, NULL), 0);
 }
 
 static int done_then_cancelled(void *arg)
@@ -435,40 +481,6 @@ static void of_two_bridged_callbacks_the_first_wins(void **state)
         assert_int_equal(kit_run(races, &first), 0);
 }
 
-/* ---- the budget ---- */
-
-static int count_turns(void *arg)
-{
-    int *turns = arg, r = 0;
-
-    for (; *turns < 5 && r >= 0; ++*turns)
-        r = roost_checkpoint();
-    return r;
-}
-
-static int never_blocks(void *arg)
-{
-    struct op o = { .agrees = true };
-    int turns = 0, i;
-
-    (void)arg;
-    ROOST_NURSERY(n);
-    roost_spawn(n, count_turns, &turns);
-    for (i = 0; i < 1000; i++) {
-        roost_wait_init(&o.w);
-        roost_wake(&o.w, 0);
-        EXPECT_INT(park(&o), 0);
-    }
-    EXPECT_INT(turns, 5);
-    return roost_nursery_close(n, 0);
-}
-
-static void parks_that_never_suspend_use_up_the_budget_C6(void **state)
-{
-    (void)state;
-    assert_int_equal(kit_run(never_blocks, NULL), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,13 +491,13 @@ int main(void)
         cmocka_unit_test(an_abort_that_refuses_leaves_the_task_parked_C9),
         cmocka_unit_test(an_abort_may_ask_and_let_the_waker_say_when_C9),
         cmocka_unit_test(an_abort_that_wakes_is_the_waker_C4),
+        cmocka_unit_test(what_an_abort_completes_is_done_though_cancelled_too_C4),
         cmocka_unit_test(done_beats_cancelled_C4),
         cmocka_unit_test(a_cancelled_task_is_asked_to_abort_before_it_parks_C9),
         cmocka_unit_test(
             a_cancelled_task_parks_when_abort_refuses_or_is_none_C9),
         cmocka_unit_test(aborts_run_in_order_after_all_is_marked_S2_D5),
         cmocka_unit_test(of_two_bridged_callbacks_the_first_wins),
-        cmocka_unit_test(parks_that_never_suspend_use_up_the_budget_C6),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -617,19 +617,28 @@ static int try_program(const struct program *p, uint64_t order, bool quiet)
     if (pid > 0)
         return join_child(pid);
     be_child(quiet);
-    alarm(10);
+    alarm(3);
     _exit(agree(p, order) ? SAME : DIFFERENT);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Drops and simplifies steps as long as it fails in the same way. */
 static void shrink(struct program *p, uint64_t order, int how)
 {
+    double until = seconds() + 20;
     struct program smaller;
     bool changed = true;
 
     while (changed) {
         changed = false;
-        for (int way = 0; way < p->steps * WAYS; way++) {
+        for (int way = 0; way < p->steps * WAYS && seconds() < until; way++) {
             smaller = *p;
             if (!simplify(&smaller, way) ||
                 try_program(&smaller, order, true) != how)
@@ -645,14 +654,6 @@ static uint64_t order_of(uint64_t seed, int turn)
     return turn == 0 ? 0 : seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Programs from `first` on, until `count` or, if that is 0, 1.5 s are over. */
 static int run_programs(uint64_t first, uint64_t count)
 {
@@ -660,7 +661,7 @@ static int run_programs(uint64_t first, uint64_t count)
     double until = seconds() + 1.5;
 
     for (uint64_t i = 0; count ? i < count : seconds() < until; i++) {
-        if (i % 64 == 0)
+        if (i % 16 == 0)
             alarm(20);
         shared->seed = first + i;
         make_program(&p, shared->seed);

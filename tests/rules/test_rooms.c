@@ -216,16 +216,37 @@ IN_TASK(when_the_waiter_ends_the_room_passes_on_N11)
     return roost_nursery_close(n, 0);
 }
 
-IN_TASK(a_promised_room_keeps_the_nursery_open_N11)
+static int close_while_promised(void *arg)
 {
+    bool with_service = *(bool *)arg;
+
     ROOST_NURSERY(o);
-    ROOST_NURSERY_WITH(n, .children_max = 1);
+    ROOST_NURSERY_WITH(n, .children_max = with_service ? 2 : 1);
+    if (with_service)
+        SERVICE(n, .forever = true, .name = "service");
     KID(n, .ms = 5);
     PRODUCER(o, .n = n, .name = "a");
     EXPECT_INT(roost_checkpoint(), 0);
+    EXPECT_INT(roost_checkpoint(), 0);
     EXPECT_INT(roost_nursery_close(n, 0), 0);
     EXPECT_INT(kit_ms(), 15);
+    kit_expect_log(with_service ? "a service" : "a", ROOST_SITE);
     return roost_nursery_close(o, 0);
+}
+
+/* With seeds the closer is drawn before the waiter now and then. */
+static void a_promised_room_keeps_the_nursery_open_N11(void **state)
+{
+    uint64_t seed;
+
+    (void)state;
+    for (seed = 0; seed < 32; seed++) {
+        roost_options o = { .clock = ROOST_CLOCK_VIRTUAL, .seed = seed };
+        bool with_service = seed % 4 < 2;
+
+        assert_int_equal(kit_run_with(&o, close_while_promised, &with_service),
+                         0);
+    }
 }
 
 IN_TASK(a_promised_room_that_is_not_used_lets_it_close_N11)

@@ -3,6 +3,7 @@
  */
 #include "rules/children.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -311,7 +312,7 @@ static void give(roost_nursery *n)
 
 IN_TASK_GUARDS(whatever_happens_a_child_runs_to_its_first_checkpoint_T3, 1)
 {
-    roost_child c;
+    roost_child c = { 0 };
     void *block = malloc(8);
 
     births = deaths = 0;
@@ -416,7 +417,8 @@ static void a_run_leaves_no_descriptor_and_no_mapping_T7(void **state)
 
 /* ---- every allocation and mapping fails once ---- */
 
-static int calls, fail_at, blocks, mappings, opened;
+static int calls, fail_at, blocks, opened;
+static size_t mapped;
 
 static bool fails_now(void)
 {
@@ -446,19 +448,27 @@ static void *mmap_or_not(void *at, size_t bytes, int prot, int flags, int fd,
     void *p = fails_now() ? MAP_FAILED
                           : mmap(at, bytes, prot, flags, fd, offset);
 
-    mappings += p != MAP_FAILED;
+    mapped += p != MAP_FAILED ? bytes : 0;
     return p;
 }
 
 static int munmap_it(void *at, size_t bytes)
 {
-    mappings--;
+    mapped -= bytes;
     return munmap(at, bytes);
 }
 
 static int timerfd_or_not(int clock, int flags)
 {
     int fd = fails_now() ? -1 : timerfd_create(clock, flags);
+
+    opened += fd >= 0;
+    return fd;
+}
+
+static int open_fd(const char *path, int flags)
+{
+    int fd = open(path, flags);
 
     opened += fd >= 0;
     return fd;
@@ -487,7 +497,7 @@ static int needs_memory(void *arg)
     ROOST_NURSERY_WITH(n, .stack_bytes = ROOST_STACK_SMALL);
     r = roost_local_set(&local, arg);
     if (r >= 0)
-        r = roost_defer(kit_return, &mappings);
+        r = roost_defer(kit_return, &opened);
     for (i = 0; i < 100 && r >= 0; i++)
         r = KID(n, .ms = i % 3);
     if (r >= 0)
@@ -507,6 +517,7 @@ static int run_failing_at(int i, uint64_t seed, int *ret_ran)
     sys.mmap = mmap_or_not;
     sys.munmap = munmap_it;
     sys.timerfd_create = timerfd_or_not;
+    sys.open = open_fd;
     sys.close = close_fd;
     sys.sigaltstack = sigaltstack_or_not;
     calls = 0;
@@ -525,7 +536,7 @@ static void fail_everywhere(uint64_t seed)
             assert_int_equal(r, -ENOMEM);
         never_ran += !ran;
         assert_int_equal(blocks, 0);
-        assert_int_equal(mappings, 0);
+        assert_int_equal(mapped, 0);
         assert_int_equal(opened, 0);
     }
     assert_int_equal(r, 7);       /* in the end nothing fails */
