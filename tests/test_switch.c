@@ -229,6 +229,61 @@ static void each_callee_saved_register_survives(void **state)
     assert_int_equal(wrong, 0);
     finish(&child);
 }
+#elif defined(__aarch64__) && !defined(ROOST_UCONTEXT) && !defined(ROOST__ASAN)
+/* Each callee-saved register by name; one context keeps its number in it, the
+ * other its number with a minus. */
+#define REGISTERS_LOST(name, sign)                                             \
+    NOINLINE static long name(void **save, void *to)                           \
+    {                                                                          \
+        register void *x0 __asm__("x0") = save;                                \
+        register void *x1 __asm__("x1") = to;                                  \
+                                                                               \
+        __asm__ volatile(                                                      \
+            "str x29, [sp, #-16]!\n"                                           \
+            ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29\n"             \
+            "mov x\\n, #" sign "\\n\n .endr\n"                                 \
+            ".irp n, 8, 9, 10, 11, 12, 13, 14, 15\n"                           \
+            "fmov d\\n, #" sign "\\n\\().0\n .endr\n"                          \
+            "bl roost__switch\n mov x0, #0\n"                                  \
+            ".irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29\n"             \
+            "mov x9, #" sign "\\n\n eor x9, x9, x\\n\n"                        \
+            "orr x0, x0, x9\n .endr\n"                                         \
+            ".irp n, 8, 9, 10, 11, 12, 13, 14, 15\n"                           \
+            "fmov d0, #" sign "\\n\\().0\n fmov x9, d0\n"                      \
+            "fmov x10, d\\n\n eor x9, x9, x10\n orr x0, x0, x9\n .endr\n"     \
+            "ldr x29, [sp], #16"                                               \
+            : "+r"(x0), "+r"(x1)                                               \
+            :                                                                  \
+            : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11",    \
+              "x12", "x13", "x14", "x15", "x16", "x17", "x19", "x20", "x21",   \
+              "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "d0",    \
+              "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9", "d10",     \
+              "d11", "d12", "d13", "d14", "d15", "d16", "d17", "d18", "d19",   \
+              "d20", "d21", "d22", "d23", "d24", "d25", "d26", "d27", "d28",   \
+              "d29", "d30", "d31", "memory", "cc");                            \
+        return (long)x0;                                                       \
+    }
+
+REGISTERS_LOST(registers_lost, "")
+REGISTERS_LOST(others_lost, "-")
+
+static void *other_registers(struct context *self)
+{
+    wrong |= others_lost(&self->sp, outside.sp) != 0;
+    return NULL;
+}
+
+static void each_callee_saved_register_survives(void **state)
+{
+    struct context child;
+
+    (void)state;
+    wrong = 0;
+    begin(&outside, &child, stacks_map(1), other_registers);
+    wrong |= registers_lost(&outside.sp, child.sp) != 0;
+    assert_int_equal(wrong, 0);
+    finish(&child);
+}
 #else
 static void each_callee_saved_register_survives(void **state)
 {

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "arch/switch.h"
-#include "core/deadline.h"
 
 #define TURN_RESUMES 256          /* then one look at the loop */
 #define TURN_TIME ROOST_US(200)   /* the same, if the tasks are slow */
@@ -211,13 +210,27 @@ static inline void go(struct roost_rt *rt, void **save,
     reap(rt);
 }
 
+/* A scope entered and left without a suspension costs no timer operation (S15):
+ * its timer is armed when its task first suspends in it. `armed` means that all
+ * scopes around it are, too, so as a rule this tests one byte. */
+static inline void arm_deadlines(roost_task *t)
+{
+    roost_scope *s;
+
+    for (s = t->scope; !s->armed; s = s->parent) {
+        s->armed = 1;
+        if (s->timer.at != ROOST_NEVER && !roost__timer_armed(&s->timer))
+            roost__wheel_add(&t->rt->wheel, &s->timer);
+    }
+}
+
 /* Before any switch away from a task. */
 static inline void before_suspend(struct roost_rt *rt, roost_task *t)
 {
     ROOST_USAGE(!rt->aborting, "an abort function called something that waits, "
                 "in the task spawned at %s; it may only undo the operation",
                 roost__place(t->site));
-    roost__deadline_arm(t);
+    arm_deadlines(t);
     if (t->s.promise)
         rt->pass_room(t);
     if (!roost__stack_canary_ok(roost__task_stack(t)))

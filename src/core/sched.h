@@ -73,6 +73,17 @@ size_t roost__choose(struct roost_rt *rt, size_t n);
 /* A stream of 64-bit numbers; splitmix64 by Sebastiano Vigna. */
 uint64_t roost__random_next(uint64_t *state);
 
+/* Misuse, unless it is an instant or a duration (D1). */
+void roost__need_instant(roost_time instant, const char *call,
+                         const char *site);
+void roost__need_duration(roost_time duration, const char *call,
+                          const char *site);
+
+/* instant + duration, saturating. */
+roost_time roost__time_add(roost_time instant, roost_time duration);
+
+void roost__sleep_fire(struct roost_rt *rt, struct roost__timer *timer);
+
 /* The running task at the entry of a call that may wait; spends its budget. */
 static inline __attribute__((always_inline)) roost_task *
 roost__waiter(const char *call)

@@ -23,9 +23,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/deadline.h"
 #include "core/park.h"
-#include "core/sleep.h"
 #include "core/task.h"
 
 /* An unused shield: what is cancelled around it does not count in it. */
@@ -169,7 +167,7 @@ static roost_scope *next_in(const roost_scope *s, roost_scope *c, bool down)
  * to be aborted; the scopes in it, in order of entering, come next (D5). */
 static struct todo visit(struct roost_rt *rt, roost_scope *s, roost_time at)
 {
-    struct todo parked = { NULL }, inner = { NULL };
+    struct todo parked = { 0 }, inner = { 0 };
     roost_scope *c;
     bool down;
 

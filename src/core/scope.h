@@ -2,7 +2,7 @@
 #ifndef ROOST_CORE_SCOPE_H
 #define ROOST_CORE_SCOPE_H
 
-#include "core/deadline.h"
+#include "core/rt.h"
 
 /* Who cancels, and why. */
 struct roost__cause {

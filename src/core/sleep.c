@@ -4,7 +4,6 @@
  *           wheel beside the deadlines of scopes, so that what falls due
  *           together fires in the order of setting (S11).
  */
-#include "core/sleep.h"
 
 #include <errno.h>
 

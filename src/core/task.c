@@ -32,7 +32,7 @@ roost_task *roost__task_new(struct roost_rt *rt, int stack_class, void *arg,
         return NULL;
     t = (roost_task *)(void *)stack - 1;
     t->s = (struct roost__task_state){ 0 };
-    t->links = (struct roost__task_links){ NULL };
+    t->links = (struct roost__task_links){ 0 };
     t->timer.where = 0;
     t->rt = rt;
     t->sp = t;

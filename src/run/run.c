@@ -22,7 +22,6 @@
 #include "inspect/overflow.h"
 #include "core/scope.h"
 #include "core/sched.h"
-#include "core/sleep.h"
 #include "core/task.h"
 
 #define STANDSTILL ROOST_SEC(5) /* of real time under the virtual clock (D3) */

@@ -76,14 +76,12 @@ static int hands_over(void *arg)
 
 static void what_wake_was_given_is_what_park_returns_C9(void **state)
 {
-    static const int results[] = { 0, 1, 4711, -EIO, -ECANCELED };
-    int i, r;
+    static int results[] = { 0, 1, 4711, -EIO, -ECANCELED };
+    int i;
 
     (void)state;
-    for (i = 0; i < 5; i++) {
-        r = results[i];
-        assert_int_equal(kit_run(hands_over, &r), 0);
-    }
+    for (i = 0; i < 5; i++)
+        assert_int_equal(kit_run(hands_over, &results[i]), 0);
 }
 
 static int early_wake(void *arg)
