@@ -63,7 +63,7 @@ struct roost_nursery {
 };
 
 /* A handle to one child, in the caller's memory until the child has ended. All
- * zero it names nobody. */
+ * zero, as it should be before the spawn, it names nobody. */
 typedef struct roost_child {
     uint64_t cookie;
     roost_task *task;

@@ -299,26 +299,28 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
     return 0;
 }
 
-/* A spawn that failed is the nursery's failure (N11). */
-static int spawn(const struct roost__spawn *s)
+int roost__spawn_failed(const struct roost__spawn *s, int r)
 {
-    roost_task *t;
-    int r = roost__spawn_child(s, &t);
+    roost_task *t = roost__self();
 
-    if (r >= 0 || (r == -EAGAIN && s->n->o.shed))
-        return r;
-    fail_nursery(s->n, r,
-                 roost__error_new(roost__self(), r, s->site, "spawning %s",
-                                  s->o && s->o->name ? s->o->name : "a task"),
-                 roost__self(), s->site);
+    if (r != -EAGAIN || !s->n->o.shed)
+        fail_nursery(s->n, r,
+                     roost__error_new(t, r, s->site, "spawning %s",
+                                      s->o && s->o->name ? s->o->name
+                                                         : "a task"),
+                     t, s->site);
     return r;
 }
 
 int roost_spawn_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
                         const roost_spawn_options *o, const char *site)
 {
-    return spawn(&(struct roost__spawn){ .call = "a spawn", .n = n, .fn = fn,
-                                         .arg = arg, .o = o, .site = site });
+    const struct roost__spawn s = { .call = "a spawn", .n = n, .fn = fn,
+                                    .arg = arg, .o = o, .site = site };
+    roost_task *t;
+    int r = roost__spawn_child(&s, &t);
+
+    return r < 0 ? roost__spawn_failed(&s, r) : r;
 }
 
 /* ---- joining ---- */

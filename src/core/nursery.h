@@ -15,8 +15,11 @@ struct roost__spawn {
     struct start *start; /* of roost_start: whom to tell */
 };
 
-/* Makes the child: 0, or a negative errno, which roost_spawn makes sticky. */
+/* Makes the child: 0, or a negative errno. */
 int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child);
+
+/* That is the nursery's failure, unless it was full and sheds (N11); returns r. */
+int roost__spawn_failed(const struct roost__spawn *s, int r);
 
 /* Something changed that the closer, or who waits for a room, may wait for. */
 void roost__nursery_changed(roost_nursery *n);

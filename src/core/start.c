@@ -36,7 +36,7 @@ static int start(const struct roost__spawn *wish, void *place)
     roost__wait_init(&st.w, t);
     r = roost__spawn_child(&s, &child);
     if (r < 0)
-        return r;
+        return r == -EAGAIN ? roost__spawn_failed(&s, r) : r;
     return roost__park(&st.w, "a child to start", NULL, child, place);
 }
 

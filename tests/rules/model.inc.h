@@ -884,7 +884,7 @@ static int m_start(struct model *m, int t, int i)
     if (start && cancelled(m, t))
         return -ECANCELED;
     if (!take_room(m, t, to)) {
-        if (!start && !m->p->step[to].shed)
+        if (!m->p->step[to].shed)
             fail_nursery(m, to, -EAGAIN);
         return -EAGAIN;
     }

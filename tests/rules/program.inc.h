@@ -73,6 +73,8 @@ struct program {
     int task_step[TASKS_MAX]; /* main, spawn or start */
     int capacity;             /* of the channel */
     bool probe;               /* ask roost_cancelled before each wait */
+    bool crowded;             /* most nurseries have room for few children */
+    unsigned rare;            /* ops that are left out mostly */
     uint64_t seed, random;
 };
 
@@ -155,12 +157,25 @@ static int add_step(struct program *p, int parent, enum op op)
     return i;
 }
 
+static int step_before(const struct program *p, int i)
+{
+    int before = p->step[p->step[i].parent].first;
+
+    if (before == i)
+        return NOBODY;
+    while (p->step[before].next != i)
+        before = p->step[before].next;
+    return before;
+}
+
 /* A nursery that exists already: often the innermost around the step, or the one
- * that the running task lives in. */
+ * that the running task lives in, or that it waited for room in. */
 static int choose_nursery(struct program *p, int from)
 {
-    int found[STEPS_MAX], count = 0;
+    int found[STEPS_MAX], count = 0, before = step_before(p, from);
 
+    if (before != NOBODY && p->step[before].op == OP_ROOM && !one_in(p, 4))
+        return p->step[before].target;
     for (int i = p->step[from].parent; i != NOBODY; i = p->step[i].parent) {
         if (p->step[i].op == OP_NURSERY && !one_in(p, 4))
             return i;
@@ -171,6 +186,17 @@ static int choose_nursery(struct program *p, int from)
         if (p->step[i].op == OP_NURSERY)
             found[count++] = i;
     return pick_from(p, found, count);
+}
+
+/* One with a limit, if there is. */
+static int choose_full_nursery(struct program *p, int from)
+{
+    int found[STEPS_MAX], count = 0;
+
+    for (int i = 1; i < p->steps; i++)
+        if (p->step[i].op == OP_NURSERY && p->step[i].room)
+            found[count++] = i;
+    return count ? pick_from(p, found, count) : choose_nursery(p, from);
 }
 
 static enum op choose_simple(struct program *p)
@@ -184,17 +210,24 @@ static enum op choose_simple(struct program *p)
         { OP_MOVE, 4 }, { OP_LOOK, 4 }, { OP_DEADLINE, 2 },
         { OP_TIME_LEFT, 1 }, { OP_RETURN, 6 }, { OP_ROOM, 5 },
     };
-    int dice = random_to(p, 75);
+    size_t i;
+    int dice;
 
-    for (size_t i = 0; i < sizeof simple / sizeof simple[0]; i++)
-        if ((dice -= simple[i].weight) < 0)
-            return simple[i].op;
-    return OP_SLEEP;
+    do {
+        dice = random_to(p, 75);
+        for (i = 0; (dice -= simple[i].weight) >= 0;)
+            i++;
+    } while (p->rare & 1u << simple[i].op && !one_in(p, 8));
+    return simple[i].op;
 }
 
 /* Deeper bodies have fewer bodies in them. */
-static enum op choose_step(struct program *p, int depth)
+static enum op choose_step(struct program *p, int depth, enum op before)
 {
+    if (before == OP_ROOM && p->tasks < TASKS_MAX && one_in(p, 2))
+        return OP_SPAWN;
+    if (p->crowded && one_in(p, 8))
+        return OP_ROOM;
     if (random_to(p, 7) < depth)
         return choose_simple(p);
     switch (random_to(p, 11)) {
@@ -219,7 +252,7 @@ static void make_options(struct program *p, struct step *x)
         return;
     }
     x->isolate = one_in(p, 6);
-    x->room = one_in(p, 4) ? 1 + random_to(p, 3) : 0;
+    x->room = one_in(p, p->crowded ? 1 : 6) ? 1 + random_to(p, 3) : 0;
     x->shed = one_in(p, 2);
 }
 
@@ -227,9 +260,11 @@ static void make_body(struct program *p, int parent, int depth);
 
 static void make_step(struct program *p, int parent, int depth)
 {
-    int i = add_step(p, parent, choose_step(p, depth));
+    int i = add_step(p, parent, OP_SLEEP), before = step_before(p, i);
     struct step *x = &p->step[i];
 
+    x->op = choose_step(p, depth,
+                        before == NOBODY ? OP_SLEEP : p->step[before].op);
     x->on_error = one_in(p, 3) ? IGNORE : one_in(p, 8) ? TURN : KEEP;
     x->value = x->op == OP_RETURN || x->on_error == TURN ? choose_code(p)
                : one_in(p, 5)                            ? random_to(p, 9)
@@ -247,7 +282,7 @@ static void make_step(struct program *p, int parent, int depth)
     if (x->op == OP_NURSERY)
         make_options(p, x);
     if (x->op == OP_ROOM)
-        x->target = choose_nursery(p, i);
+        x->target = choose_full_nursery(p, i);
     if (makes_task(x->op)) {
         x->target = choose_nursery(p, i);
         x->service = one_in(p, 4);
@@ -333,6 +368,8 @@ static void make_program(struct program *p, uint64_t seed)
     memset(p, 0, sizeof *p);
     p->seed = p->random = seed;
     p->probe = one_in(p, 2);
+    p->crowded = one_in(p, 5);
+    p->rare = (unsigned)(random_64(p) & random_64(p));
     p->capacity = random_to(p, 3);
     p->tasks = 2;
     p->task_step[1] = 2;

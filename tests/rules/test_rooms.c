@@ -523,9 +523,32 @@ static void outside_a_task_it_is_misuse_T5(void **state)
                      "outside a task", NULL);
 }
 
+static int start_into_full(bool shed)
+{
+    int r;
+
+    ROOST_NURSERY_WITH(n, .children_max = 1, .shed = shed);
+    roost_spawn(n, kit_sleep_ms, &(int){ 5 });
+    r = roost_start(n, kit_sleep_forever, NULL);
+    EXPECT_INT(r, -EAGAIN);
+    r = roost_nursery_close(n, 7);
+    return r;
+}
+
+IN_TASK(a_start_refused_at_the_limit_fails_the_nursery_unless_it_sheds_N11)
+{
+    EXPECT_INT(start_into_full(false), -EAGAIN);
+    EXPECT_INT(kit_ms(), 0); /* the child was cancelled */
+    EXPECT_INT(start_into_full(true), 7);
+    EXPECT_INT(kit_ms(), 5);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            a_start_refused_at_the_limit_fails_the_nursery_unless_it_sheds_N11),
         cmocka_unit_test(at_the_limit_a_spawn_is_refused_and_sticky_N11),
         cmocka_unit_test(with_shed_it_is_only_refused_N11),
         cmocka_unit_test(with_shed_another_failure_is_sticky_all_the_same_N11),
