@@ -106,6 +106,8 @@ static unsigned slot_of(const struct roost__timer *t)
     return tick_of(t->at) >> level_of(t) * DIGIT_BITS & 63;
 }
 
+/* In a slot `child` is a hint what to fetch early when the slot is opened: the
+ * timer two places on, or one that has gone. */
 static void slot_add(struct roost__wheel *w, struct roost__timer *t)
 {
     int high = 63 - __builtin_clzll(tick_of(t->at) ^ w->position);
@@ -113,10 +115,12 @@ static void slot_add(struct roost__wheel *w, struct roost__timer *t)
 
     t->where = (uint8_t)(SLOTS + high / DIGIT_BITS);
     first = &w->slots[level_of(t)][slot_of(t)];
-    t->prev = NULL;
+    t->prev = t->child = NULL;
     t->next = *first;
-    if (t->next != NULL)
+    if (t->next != NULL) {
         t->next->prev = t;
+        t->child = t->next->next;
+    }
     *first = t;
     w->occupied[level_of(t)] |= UINT64_C(1) << slot_of(t);
 }
@@ -125,7 +129,12 @@ static void slot_remove(struct roost__wheel *w, struct roost__timer *t)
 {
     struct roost__timer **first = &w->slots[level_of(t)][slot_of(t)];
 
-    timer_unlink(t, first);
+    if (t->prev == NULL)
+        *first = t->next;
+    else
+        t->prev->next = t->next;
+    if (t->next != NULL)
+        t->next->prev = t->prev;
     if (*first == NULL)
         w->occupied[level_of(t)] &= ~(UINT64_C(1) << slot_of(t));
 }
@@ -149,11 +158,11 @@ static uint64_t slot_start(const struct roost__timer *t)
 
 static void wheel_place(struct roost__wheel *w, struct roost__timer *t)
 {
-    t->child = NULL;
     if (tick_of(t->at) > w->position) {
         slot_add(w, t);
     } else {
         t->where = NEAR;
+        t->child = NULL;
         near_meld(w, t);
     }
 }
@@ -165,18 +174,24 @@ static void wheel_place(struct roost__wheel *w, struct roost__timer *t)
  * or all timers lie beyond `limit`. */
 static void wheel_open_slot(struct roost__wheel *w, uint64_t limit)
 {
-    struct roost__timer *t = slot_first(w), **first;
+    struct roost__timer *t = slot_first(w), *next, **first;
     uint64_t start, earliest = limit;
 
     if (t == NULL || (start = slot_start(t)) > limit)
         return;
     ROOST_ASSERT(start > w->position);
     first = &w->slots[level_of(t)][slot_of(t)];
-    for (; t != NULL && earliest > start; t = t->next)
+    w->occupied[level_of(t)] &= ~(UINT64_C(1) << slot_of(t));
+    for (; t != NULL && earliest > start; t = t->next) {
+        __builtin_prefetch(t->child, 1);
         earliest = tick_of(t->at) < earliest ? tick_of(t->at) : earliest;
+    }
     w->position = earliest;
-    while ((t = *first) != NULL) {
-        slot_remove(w, t);
+    t = *first;
+    *first = NULL;
+    for (; t != NULL; t = next) {
+        next = t->next;
+        __builtin_prefetch(t->child, 1);
         wheel_place(w, t);
     }
 }
