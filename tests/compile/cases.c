@@ -190,7 +190,7 @@ ROOST_TASK(quiet)(struct quiet *a)
 
 /* ---- plain spawns ---- */
 
-#if defined ALL || defined spawn_function /* incompatible pointer type|incompatible function pointer */
+#if defined ALL || defined spawn_function /* incompatible (pointer type|function pointer) */
 void spawn_function(roost_nursery *n)
 {
 #ifdef GOOD
@@ -392,7 +392,7 @@ int wait_on_lot(roost_event *e)
 }
 #endif
 
-#if defined ALL || defined abort_function /* incompatible pointer type|incompatible function pointer */
+#if defined ALL || defined abort_function /* incompatible (pointer type|function pointer) */
 int abort_function(roost_wait *w)
 {
 #ifdef GOOD
