@@ -296,6 +296,8 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
     if (!o->service || s->start)
         n->s.ordinary++;
     *ret_child = t;
+    if (n->s.closer) /* a service in a promised room may be alone (N15) */
+        roost__nursery_changed(n);
     return 0;
 }
 

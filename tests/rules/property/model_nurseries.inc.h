@@ -256,6 +256,7 @@ static void make_task(struct model *m, int maker, int step)
     sweep(m, step);
     ready(m, x->child);
     forget_closer(m, x->target);
+    wake_closer(m, x->target);
 }
 
 /* The child moves to the nursery, unless its caller is cancelled. N10 */
