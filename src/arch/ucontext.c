@@ -8,13 +8,7 @@
 #include "arch/switch.h"
 
 #include <stddef.h>
-#include <stdint.h>
 #include <ucontext.h>
-
-struct fresh {
-    void *(*entry)(void *);
-    void *arg;
-};
 
 void roost__switch(void **save, void *to)
 {
@@ -25,21 +19,21 @@ void roost__switch(void **save, void *to)
     swapcontext(&here, to);
 }
 
-/* makecontext() hands over ints only, so the pointer comes in two halves. */
-static void fresh_main(unsigned high, unsigned low)
-{
-    const struct fresh *f =
-        (const struct fresh *)(uintptr_t)((uint64_t)high << 32 | low);
+/* What to call on the fresh stack: makecontext() hands over ints only. */
+static _Thread_local struct {
+    void *(*entry)(void *);
+    void *arg;
+} fresh;
 
-    setcontext(f->entry(f->arg));
+static void fresh_main(void)
+{
+    setcontext(fresh.entry(fresh.arg));
 }
 
 void roost__switch_fresh(void **save, void *top, void *(*entry)(void *),
                          void *arg, void **parent_sp)
 {
     enum { FIRST_BYTES = 4096 };        /* nothing looks at the lower end */
-    struct fresh f = {entry, arg};
-    uint64_t address = (uintptr_t)&f;   /* read before anyone resumes us */
     ucontext_t here, there;
 
     (void)parent_sp;
@@ -47,8 +41,9 @@ void roost__switch_fresh(void **save, void *top, void *(*entry)(void *),
     there.uc_link = NULL;
     there.uc_stack.ss_sp = (char *)top - FIRST_BYTES;
     there.uc_stack.ss_size = FIRST_BYTES;
-    makecontext(&there, (void (*)(void))fresh_main, 2,
-                (unsigned)(address >> 32), (unsigned)address);
+    makecontext(&there, fresh_main, 0);
+    fresh.entry = entry;
+    fresh.arg = arg;
     here.uc_stack.ss_size = 0;
     *save = &here;
     swapcontext(&here, &there);

@@ -16,12 +16,6 @@
 #endif
 #endif
 
-#ifdef ROOST__ASAN
-#include <sanitizer/common_interface_defs.h>
-#define ROOST__IF_ASAN(...) __VA_ARGS__
-#else
-#define ROOST__IF_ASAN(...)
-#endif
 #ifdef ROOST__TSAN
 #include <sanitizer/tsan_interface.h>
 #define ROOST__IF_TSAN(...) __VA_ARGS__

@@ -10,13 +10,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-
-#ifndef SYS_process_madvise
-#define SYS_process_madvise 440
-#endif
 
 static roost_time sys_clock(void)
 {
@@ -24,13 +19,6 @@ static roost_time sys_clock(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);       /* cannot fail */
     return ROOST__INSTANT_BASE + ROOST_SEC((int64_t)now.tv_sec) + now.tv_nsec;
-}
-
-/* C libraries older than glibc 2.36 do not have it. */
-static ssize_t sys_process_madvise(int pidfd, const struct iovec *ranges,
-                                   size_t count, int advice, unsigned flags)
-{
-    return syscall(SYS_process_madvise, pidfd, ranges, count, advice, flags);
 }
 
 /* Without the ellipsis; roost creates no files here. */
@@ -47,11 +35,9 @@ const struct roost_sys roost__sys_default = {
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
-    .process_madvise = sys_process_madvise,
     .mincore = mincore,
     .open = sys_open,
     .read = read,
-    .write = write,
     .close = close,
     .fstat = fstat,
     .getrandom = getrandom,

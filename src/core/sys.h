@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include <roost/time.h>
@@ -32,13 +31,10 @@ struct roost_sys {
     int (*munmap)(void *at, size_t bytes);
     int (*mprotect)(void *at, size_t bytes, int prot);
     int (*madvise)(void *at, size_t bytes, int advice);
-    ssize_t (*process_madvise)(int pidfd, const struct iovec *ranges,
-                               size_t count, int advice, unsigned flags);
     int (*mincore)(void *at, size_t bytes, unsigned char *ret_pages);
 
     int (*open)(const char *path, int flags);
     ssize_t (*read)(int fd, void *buf, size_t len);
-    ssize_t (*write)(int fd, const void *buf, size_t len);
     int (*close)(int fd);
     int (*fstat)(int fd, struct stat *ret);
     ssize_t (*getrandom)(void *buf, size_t len, unsigned flags);

@@ -239,7 +239,7 @@ static void idle_virtual(struct roost_rt *rt)
 
 static void idle_real(struct roost_rt *rt)
 {
-    roost_time next = roost__wheel_next(&rt->wheel), delay = ROOST_NEVER;
+    roost_time next = roost__wheel_next(&rt->wheel), delay = ROOST_NEVER, again;
 
     if (next != ROOST_NEVER)
         delay = next - roost__sched_now(rt);
@@ -247,8 +247,10 @@ static void idle_real(struct roost_rt *rt)
         deadlock(rt);
         return;
     }
-    if (delay > ROOST_MS(1) && roost__stacks_trim(&rt->stacks))
-        delay = 0; /* more is left: look at the loop, then go on trimming */
+    if (delay > ROOST_MS(1)) {
+        again = roost__stacks_trim(&rt->stacks, rt->now);
+        delay = again < delay ? again : delay;
+    }
     if (!roost__loop_wait(&rt->loop, delay) && !roost__sched_busy(rt))
         deadlock(rt);
     roost__sched_look(rt);
