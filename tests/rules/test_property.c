@@ -26,7 +26,9 @@
  * ready after a yield and is drawn before who yielded.
  */
 #include "kit/kit.h"
+#include "core/sys.h"
 
+#include <limits.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -218,7 +220,8 @@ static long address_space(void)
 }
 
 /* Stacks that programs leave add up, 16 pages each. A sanitizer's own memory
- * grows too, by less. */
+ * grows too, by less; qemu-user's, which takes any advice, by more: there the
+ * claim is not made. */
 static int run_and_look(uint64_t first, uint64_t count)
 {
     int r = run_programs(first, 1);
@@ -228,6 +231,8 @@ static int run_and_look(uint64_t first, uint64_t count)
         r = run_programs(first + 1, count ? count - 1 : 0);
     shared->grown = address_space() - before;
     limit = 256 + 16 * (long)shared->programs;
+    if (roost__sys_default.madvise(NULL, 0, 0x5a5a) == 0)
+        limit = LONG_MAX;
     return r == SAME && shared->grown > limit ? LEFT : r;
 }
 
