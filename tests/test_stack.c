@@ -301,19 +301,22 @@ static void trim_spares_stacks_that_are_out(void **state)
 
 static void a_warm_stack_that_was_deep_gives_its_depth_back(void **state)
 {
-    struct roost__stacks p;
-    struct roost__stack *s;
-
     (void)state;
-    pool_init(&p, NULL);
-    s = roost__stack_get(&p, COMMON);
-    memset(s->lo, 1, s->bytes - sizeof *s);
-    assert_int_equal(pages_of(s->lo, s->bytes), 64);
-    roost__stack_put(&p, s);
-    trim_all(&p);
-    assert_in_range(pages_of(s->lo, s->bytes), 4, 5);
-    assert_ptr_equal(roost__stack_get(&p, COMMON), s);
-    roost__stacks_done(&p);
+    for (size_t m = 0; m < 3; m++) {
+        struct roost__stacks p;
+        struct roost__stack *s;
+
+        pool_init(&p, guard_modes[m]);
+        s = roost__stack_get(&p, COMMON);
+        memset(s->lo + 8, 1, s->bytes - sizeof *s - 8);
+        assert_int_equal(pages_of(s->lo, s->bytes), 64);
+        roost__stack_put(&p, s);
+        trim_all(&p);
+        assert_in_range(pages_of(s->lo, s->bytes), 4, 5);
+        assert_ptr_equal(roost__stack_get(&p, COMMON), s);
+        assert_true(roost__stack_canary_ok(s));
+        roost__stacks_done(&p);
+    }
 }
 
 static void trim_without_use_asks_the_kernel_nothing(void **state)

@@ -71,34 +71,35 @@ static uint64_t tick_of(roost_time at)
 /* Walks a slot or a list of siblings, then down into each child, and checks
  * every link. Recursive: only for small heaps. */
 static size_t check_siblings(const struct roost__wheel *w,
-                             const struct roost__timer *first,
+                             struct roost__timer *const *head,
                              const struct roost__timer *parent)
 {
-    const struct roost__timer *t, *last = parent;
+    struct roost__timer *const *link = head;
+    const struct roost__timer *t;
     size_t count = 0;
 
-    for (t = first; t != NULL; last = t, t = t->next) {
-        assert_ptr_equal(t->prev, last);
-        assert_int_equal(t->where, first->where);
+    for (; (t = *link) != NULL; link = &t->next) {
+        assert_ptr_equal(t->link, link);
+        assert_int_equal(t->where, (*head)->where);
         assert_true(parent == NULL || before(parent, t));
         assert_int_equal(tick_of(t->at) <= w->position, t->where == 1);
         count += 1; /* in a slot `child` is only a hint */
         if (t->where == 1)
-            count += check_siblings(w, t->child, t);
+            count += check_siblings(w, &t->child, t);
     }
     return count;
 }
 
 static void check_structure(const struct roost__wheel *w)
 {
-    size_t count = check_siblings(w, w->near, NULL);
+    size_t count = check_siblings(w, &w->near, NULL);
 
     assert_true(w->near == NULL || w->near->next == NULL);
     for (unsigned l = 0; l < ROOST__WHEEL_LEVELS; l++) {
         for (unsigned s = 0; s < ROOST__WHEEL_SLOTS; s++) {
             const struct roost__timer *t = w->slots[l][s];
             assert_int_equal(w->occupied[l] >> s & 1, t != NULL);
-            count += check_siblings(w, t, NULL);
+            count += check_siblings(w, &w->slots[l][s], NULL);
             for (; t != NULL; t = t->next) {
                 assert_int_equal(t->where, 2 + l);
                 assert_int_equal(tick_of(t->at) >> 6 * l & 63, s);

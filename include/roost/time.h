@@ -28,7 +28,7 @@ typedef int64_t roost_time;
 /* An entry of the runtime's deadline structure. Private; it stands here since
  * scopes and tasks embed it. */
 struct roost__timer {
-    struct roost__timer *next, *prev, *child;
+    struct roost__timer *next, **link, *child;
     roost_time at;
     uint64_t seq;
     uint8_t where, kind;

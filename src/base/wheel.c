@@ -1,6 +1,6 @@
 /* wheel.c - timers in exact order, cheap to add and to take back.
  *
- * Owns:     next, prev, child and where of every timer that is in a wheel.
+ * Owns:     next, link, child and where of every timer that is in a wheel.
  * Promises: timers leave in the order (at, seq), in whatever order they came
  *           and however late the caller is, so that a run can be replayed.
  * Never:    allocates, recurses, reads a clock.
@@ -27,23 +27,22 @@ static uint64_t tick_of(roost_time at)
     return ((uint64_t)at ^ SIGN_BIT) >> TICK_BITS;
 }
 
-/* Timers in a slot, whose `child` is NULL, and siblings in the heap are linked
- * alike, with NULL at both ends; but a first child's `prev` is its parent.
- *
- *     root
- *      | child
- *      a <-> b <-> c
- */
-static void timer_unlink(struct roost__timer *t, struct roost__timer **first)
+/* A slot's timers and a heap node's children are lists, `link` being what points
+ * at the timer: the head or the `next` of the one before. */
+static void list_push(struct roost__timer **head, struct roost__timer *t)
 {
-    if (t->prev == NULL)
-        *first = t->next;
-    else if (t->prev->child == t)
-        t->prev->child = t->next;
-    else
-        t->prev->next = t->next;
+    t->next = *head;
     if (t->next != NULL)
-        t->next->prev = t->prev;
+        t->next->link = &t->next;
+    t->link = head;
+    *head = t;
+}
+
+static void list_remove(struct roost__timer *t)
+{
+    *t->link = t->next;
+    if (t->next != NULL)
+        t->next->link = t->link;
 }
 
 /* Leaves the winner's own links as they are: callers meld nodes out of lists
@@ -59,11 +58,7 @@ static struct roost__timer *heap_meld(struct roost__timer *a,
         top = b;
         sub = a;
     }
-    sub->prev = top;
-    sub->next = top->child;
-    if (sub->next != NULL)
-        sub->next->prev = sub;
-    top->child = sub;
+    list_push(&top->child, sub);
     return top;
 }
 
@@ -89,9 +84,10 @@ static struct roost__timer *heap_meld_siblings(struct roost__timer *first)
 
 static void near_meld(struct roost__wheel *w, struct roost__timer *heap)
 {
-    w->near = heap_meld(w->near, heap);
-    if (w->near != NULL)
-        w->near->next = w->near->prev = NULL;
+    heap = heap_meld(w->near, heap);
+    w->near = NULL;
+    if (heap != NULL)
+        list_push(&w->near, heap);
 }
 
 /* `where` remembers the level, for the position by which it was chosen may be
@@ -104,39 +100,6 @@ static unsigned level_of(const struct roost__timer *t)
 static unsigned slot_of(const struct roost__timer *t)
 {
     return tick_of(t->at) >> level_of(t) * DIGIT_BITS & 63;
-}
-
-/* In a slot `child` is a hint what to fetch early when the slot is opened: the
- * timer two places on, or one that has gone. */
-static void slot_add(struct roost__wheel *w, struct roost__timer *t)
-{
-    int high = 63 - __builtin_clzll(tick_of(t->at) ^ w->position);
-    struct roost__timer **first;
-
-    t->where = (uint8_t)(SLOTS + high / DIGIT_BITS);
-    first = &w->slots[level_of(t)][slot_of(t)];
-    t->prev = t->child = NULL;
-    t->next = *first;
-    if (t->next != NULL) {
-        t->next->prev = t;
-        t->child = t->next->next;
-    }
-    *first = t;
-    w->occupied[level_of(t)] |= UINT64_C(1) << slot_of(t);
-}
-
-static void slot_remove(struct roost__wheel *w, struct roost__timer *t)
-{
-    struct roost__timer **first = &w->slots[level_of(t)][slot_of(t)];
-
-    if (t->prev == NULL)
-        *first = t->next;
-    else
-        t->prev->next = t->next;
-    if (t->next != NULL)
-        t->next->prev = t->prev;
-    if (*first == NULL)
-        w->occupied[level_of(t)] &= ~(UINT64_C(1) << slot_of(t));
 }
 
 /* Some timer of the first occupied slot, NULL if there is none. */
@@ -156,15 +119,29 @@ static uint64_t slot_start(const struct roost__timer *t)
     return tick_of(t->at) >> shift << shift;
 }
 
+static void slot_empty(struct roost__wheel *w, const struct roost__timer *t)
+{
+    w->slots[level_of(t)][slot_of(t)] = NULL;
+    w->occupied[level_of(t)] &= ~(UINT64_C(1) << slot_of(t));
+}
+
+/* In a slot `child` is a hint what to fetch early when the slot is opened: the
+ * timer two places on, or one that has gone. */
 static void wheel_place(struct roost__wheel *w, struct roost__timer *t)
 {
-    if (tick_of(t->at) > w->position) {
-        slot_add(w, t);
-    } else {
-        t->where = NEAR;
-        t->child = NULL;
+    uint64_t differ = tick_of(t->at) ^ w->position;
+
+    t->child = NULL;
+    t->where = NEAR;
+    if (tick_of(t->at) <= w->position) {
         near_meld(w, t);
+        return;
     }
+    t->where = (uint8_t)(SLOTS + (63 - __builtin_clzll(differ)) / DIGIT_BITS);
+    list_push(&w->slots[level_of(t)][slot_of(t)], t);
+    if (t->next != NULL)
+        t->child = t->next->next;
+    w->occupied[level_of(t)] |= UINT64_C(1) << slot_of(t);
 }
 
 /* Opens the first occupied slot if it begins at `limit` or before: moves the
@@ -174,23 +151,20 @@ static void wheel_place(struct roost__wheel *w, struct roost__timer *t)
  * or all timers lie beyond `limit`. */
 static void wheel_open_slot(struct roost__wheel *w, uint64_t limit)
 {
-    struct roost__timer *t = slot_first(w), *next, **first;
+    struct roost__timer *list = slot_first(w), *t;
     uint64_t start, earliest = limit;
 
-    if (t == NULL || (start = slot_start(t)) > limit)
+    if (list == NULL || (start = slot_start(list)) > limit)
         return;
     ROOST_ASSERT(start > w->position);
-    first = &w->slots[level_of(t)][slot_of(t)];
-    w->occupied[level_of(t)] &= ~(UINT64_C(1) << slot_of(t));
-    for (; t != NULL && earliest > start; t = t->next) {
+    for (t = list; t != NULL && earliest > start; t = t->next) {
         __builtin_prefetch(t->child, 1);
         earliest = tick_of(t->at) < earliest ? tick_of(t->at) : earliest;
     }
     w->position = earliest;
-    t = *first;
-    *first = NULL;
-    for (; t != NULL; t = next) {
-        next = t->next;
+    slot_empty(w, list);
+    while ((t = list) != NULL) {
+        list = t->next;
         __builtin_prefetch(t->child, 1);
         wheel_place(w, t);
     }
@@ -211,12 +185,11 @@ void roost__wheel_add(struct roost__wheel *w, struct roost__timer *t)
 void roost__wheel_remove(struct roost__wheel *w, struct roost__timer *t)
 {
     ROOST_ASSERT(roost__timer_armed(t) && w->count > 0);
-    if (t->where == NEAR) {
-        timer_unlink(t, &w->near);
+    list_remove(t);
+    if (t->where == NEAR)
         near_meld(w, heap_meld_siblings(t->child));
-    } else {
-        slot_remove(w, t);
-    }
+    else if (w->slots[level_of(t)][slot_of(t)] == NULL)
+        slot_empty(w, t);
     t->where = UNARMED;
     w->count--;
 }
