@@ -149,6 +149,7 @@ static inline roost_task *next_task(struct roost_rt *rt)
         rt->turn_left = 0;
     t = __builtin_expect(rt->seed != 0, 0) ? pool_draw(rt) : queue_take(rt);
     t->s.ready = 0;
+    t->s.budget = ROOST__BUDGET;
     if (rt->o.ret_trace)
         rt->trace = (rt->trace ^ t->id) * UINT64_C(0x100000001b3);
     return t;
@@ -183,8 +184,6 @@ ROOST__UNCOUNTED static void *task_life(void *arg)
     next = !rt->ready_first || rt->ready_first->s.fresh || rt->seed
                ? NULL : next_task(rt);
     rt->current = next;
-    if (next)
-        next->s.budget = ROOST__BUDGET;
     roost__fiber_leave(&t->fiber, next ? &next->fiber : &rt->main_fiber, true);
     return next ? next->sp : rt->main_sp;
 }
@@ -199,11 +198,9 @@ static inline void go(struct roost_rt *rt, void **save,
         roost__switch(save, rt->main_sp);
     } else if (next->s.fresh) {
         next->s.fresh = 0;
-        next->s.budget = ROOST__BUDGET;
         roost__switch_fresh(save, next->sp, task_life, next,
                             next->parent ? &next->parent->sp : &rt->main_sp);
     } else {
-        next->s.budget = ROOST__BUDGET;
         roost__switch(save, next->sp);
     }
     roost__fiber_arrive(self);
