@@ -124,7 +124,8 @@ struct roost_rt {
     roost_time moved_at; /* real time when virtual time last moved */
     uint64_t next_id;
     size_t tasks;
-    size_t fd_waits, holds; /* what may wake us from outside */
+    /* What may wake us from outside; of that, what holds the virtual clock. */
+    size_t outside, holds;
     roost_scope *aborting_first, *aborting_last; /* bases of tasks to abort */
     bool aborting;
     struct roost__fiber main_fiber;

@@ -20,7 +20,7 @@ static void stop(struct fd_wait *f)
     struct roost_rt *rt = f->w.task->rt;
 
     roost__loop_fd_stop(&rt->loop, &f->io);
-    rt->fd_waits--;
+    rt->outside--;
 }
 
 static void fd_ready(struct roost__loop_fd *io, int mask)
@@ -64,7 +64,7 @@ int roost_wait_fd(int fd, int mask)
     roost__wait_init(&f.w, t);
     f.io.ready = fd_ready;
     roost__loop_fd_start(&t->rt->loop, &f.io, fd, mask);
-    t->rt->fd_waits++;
+    t->rt->outside++;
     return roost__park(&f.w, "a descriptor", fd_abort, (void *)(intptr_t)fd,
                        ROOST__PLACE);
 }

@@ -211,12 +211,12 @@ static void idle_virtual(struct roost_rt *rt)
     roost_time next;
     int i;
 
-    for (i = 0; i < 2 && (rt->fd_waits > 0 || !rt->loop.own); i++) {
+    for (i = 0; i < 2 && (rt->outside > 0 || !rt->loop.own); i++) {
         roost__loop_poll(&rt->loop);
         if (roost__sched_busy(rt))
             return;
     }
-    if (rt->holds > 0 || (rt->fd_waits > 0 &&
+    if (rt->holds > 0 || (rt->outside > 0 &&
                           rt->o.hold_clock == ROOST_HOLD_IO)) {
         wait_outside(rt, "something outside the run holds it");
         return;
@@ -226,8 +226,8 @@ static void idle_virtual(struct roost_rt *rt)
         rt->now = next > rt->now ? next : rt->now;
         moved(rt);
         roost__sched_look(rt);
-    } else if (rt->fd_waits > 0 || !rt->loop.own) {
-        if (rt->fd_waits > 0)
+    } else if (rt->outside > 0 || !rt->loop.own) {
+        if (rt->outside > 0)
             wait_outside(rt, "only descriptors can wake its tasks");
         else if (!roost__loop_wait(&rt->loop, ROOST_NEVER) &&
                  !roost__sched_busy(rt))
@@ -243,7 +243,7 @@ static void idle_real(struct roost_rt *rt)
 
     if (next != ROOST_NEVER)
         delay = next - roost__sched_now(rt);
-    else if (rt->fd_waits == 0 && rt->holds == 0 && rt->loop.own) {
+    else if (rt->outside == 0 && rt->holds == 0 && rt->loop.own) {
         deadlock(rt);
         return;
     }
@@ -266,7 +266,7 @@ static void run_loop(struct roost_rt *rt)
         if (rt->finished)
             return;
         if (roost__sched_busy(rt)) {
-            if (rt->fd_waits > 0 || !rt->loop.own)
+            if (rt->outside > 0 || !rt->loop.own)
                 roost__loop_poll(&rt->loop);
             if (virtual)
                 say_standstill(rt, "some task never stops being ready");

@@ -19,7 +19,7 @@ static int ready_at_once(void *arg)
     EXPECT_INT(roost_wait_fd(q.r, ROOST_READ), ROOST_READ);
     EXPECT_INT(roost_wait_fd(q.r, ROOST_READ | ROOST_WRITE),
                ROOST_READ | ROOST_WRITE);
-    EXPECT_INT(roost__rt->fd_waits, 0);
+    EXPECT_INT(roost__rt->outside, 0);
     close_both(p);
     close_both(q);
     return 0;
@@ -63,7 +63,7 @@ static int byte_comes(void *arg)
     roost_spawn(n, waits, &w);
     settle();
     EXPECT_INT(w.r, 0);
-    EXPECT_INT(roost__rt->fd_waits, 1);
+    EXPECT_INT(roost__rt->outside, 1);
     put_byte(p.w);
     EXPECT_INT(roost_nursery_close(n, 0), 0);
     EXPECT_INT(w.r, ROOST_READ);
@@ -106,7 +106,7 @@ static int refusals(void *arg)
     close(dir);
     close_both(p);
     EXPECT_INT(roost_wait_fd(p.r, ROOST_READ), -EBADF);
-    EXPECT_INT(roost__rt->fd_waits, 0);
+    EXPECT_INT(roost__rt->outside, 0);
     return 0;
 }
 
@@ -150,7 +150,7 @@ static int cancelled_already(void *arg)
         EXPECT_INT(roost_wait_fd(p.r, ROOST_READ), -ECANCELED);
     EXPECT_INT(roost_wait_fd(-1, ROOST_READ), -ECANCELED);
     EXPECT_INT(roost_wait_fd(p.r, 0), -ECANCELED);
-    EXPECT_INT(roost__rt->fd_waits, 0);
+    EXPECT_INT(roost__rt->outside, 0);
     close_both(p);
     return roost_scope_leave(&s, -ECANCELED);
 }
@@ -170,9 +170,9 @@ static int cancelled_wait(void *arg)
     ROOST_NURSERY(n);
     roost_spawn(n, waits, &w);
     settle();
-    EXPECT_INT(roost__rt->fd_waits, 1);
+    EXPECT_INT(roost__rt->outside, 1);
     roost_scope_cancel(w.scope, "a test");
-    EXPECT_INT(roost__rt->fd_waits, 0); /* in the very call */
+    EXPECT_INT(roost__rt->outside, 0); /* in the very call */
     put_byte(p.w);
     EXPECT_INT(roost_nursery_close(n, 0), 0);
     EXPECT_INT(w.r, -ECANCELED);
@@ -245,7 +245,7 @@ static int two_readers(void *arg)
     roost_spawn(n, waits, &w[0]);
     roost_spawn(n, waits, &w[1]);
     settle();
-    EXPECT_INT(roost__rt->fd_waits, 2);
+    EXPECT_INT(roost__rt->outside, 2);
     put_byte(p.w);
     EXPECT_INT(roost_nursery_close(n, 0), 0);
     EXPECT_INT(w[0].r, ROOST_READ);
@@ -275,7 +275,7 @@ static int reader_and_writer(void *arg)
     settle();
     EXPECT_INT(w.r, ROOST_WRITE);
     EXPECT_INT(r.r, 0);
-    EXPECT_INT(roost__rt->fd_waits, 1);
+    EXPECT_INT(roost__rt->outside, 1);
     put_byte(p.w);
     EXPECT_INT(roost_nursery_close(n, 0), 0);
     EXPECT_INT(r.r, ROOST_READ);

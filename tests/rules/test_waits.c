@@ -210,7 +210,7 @@ static void expect_untouched(struct world *w)
     EXPECT_INT(roost_nursery_count(w->n), 0);
     EXPECT_INT(w->ran, 0);
     EXPECT(!w->child.task);
-    EXPECT_INT(roost__rt->fd_waits, 0);
+    EXPECT_INT(roost__rt->outside, 0);
 }
 
 static int all_cancelled(void *arg)
