@@ -43,6 +43,7 @@ typedef struct roost_task roost_task;
 typedef struct roost_scope roost_scope;
 typedef struct roost_nursery roost_nursery;
 typedef struct roost_error roost_error;
+typedef struct roost_root roost_root;
 
 /* What a task runs. The result is >= 0 for success, else a negative errno. */
 typedef int roost_task_fn(void *arg);

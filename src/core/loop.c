@@ -39,10 +39,13 @@ static ev_io *io_of(struct roost__loop_fd *w)
     return (ev_io *)(void *)w->io;
 }
 
-/* The driver only ends the wait; what is due is looked up by our own clock. */
+/* The driver only ends the wait; what is due is looked up by our own clock, and
+ * should that be earlier than libev's, it is armed again. */
 static void driver_due(struct ev_loop *ev, ev_timer *w, int events)
 {
-    (void)ev, (void)w, (void)events;
+    (void)events;
+    ev_ref(ev);
+    ev_timer_stop(ev, w);
 }
 
 static void timer_fd_due(struct ev_loop *ev, ev_io *w, int events)
@@ -101,7 +104,7 @@ int roost__loop_open(struct roost__loop *l, struct ev_loop *given, bool precise)
 
 void roost__loop_close(struct roost__loop *l)
 {
-    ev_timer_stop(l->ev, driver_of(l));
+    roost__loop_disarm(l);
     if (l->timer_fd >= 0) {
         ev_ref(l->ev);
         ev_io_stop(l->ev, timer_io_of(l));
@@ -129,36 +132,52 @@ static void arm_timer_fd(struct roost__loop *l, roost_time delay)
 
 /* ev_timer counts from libev's idea of now, which is as old as the last poll:
  * it is brought up to date first. */
-static void arm_driver(struct roost__loop *l, roost_time delay)
+void roost__loop_arm(struct roost__loop *l, roost_time delay)
 {
     ev_timer *driver = driver_of(l);
 
+    roost__loop_disarm(l);
     ev_now_update(l->ev);
-    driver->repeat = (double)delay * 1e-9;
-    ev_timer_again(l->ev, driver);
+    delay = delay > LONGEST_WAIT ? LONGEST_WAIT : delay > 0 ? delay : 0;
+    ev_timer_set(driver, (double)delay * 1e-9, 0.);
+    ev_timer_start(l->ev, driver);
+    ev_unref(l->ev);
 }
 
-bool roost__loop_wait(struct roost__loop *l, roost_time delay)
+bool roost__loop_armed(const struct roost__loop *l)
+{
+    return ev_is_active((const ev_timer *)(const void *)l->driver);
+}
+
+void roost__loop_disarm(struct roost__loop *l)
+{
+    if (!roost__loop_armed(l))
+        return;
+    ev_ref(l->ev);
+    ev_timer_stop(l->ev, driver_of(l));
+}
+
+/* None of our watchers counts for libev (a guest must not keep its host's loop
+ * alive), so while we wait we do. */
+void roost__loop_wait(struct roost__loop *l, roost_time delay)
 {
     if (delay <= 0) {
         roost__loop_poll(l);
-        return true;
+        return;
     }
-    if (delay == ROOST_NEVER)
-        return ev_run(l->ev, EVRUN_ONCE) != 0;
-    if (delay > LONGEST_WAIT)
-        delay = LONGEST_WAIT;
-    if (l->timer_fd >= 0) {
+    if (delay != ROOST_NEVER && l->timer_fd >= 0)
         arm_timer_fd(l, delay);
-        ev_ref(l->ev);
-        ev_run(l->ev, EVRUN_ONCE);
-        ev_unref(l->ev);
-        return true;
-    }
-    arm_driver(l, delay);
+    else if (delay != ROOST_NEVER)
+        roost__loop_arm(l, delay);
+    ev_ref(l->ev);
     ev_run(l->ev, EVRUN_ONCE);
-    ev_timer_stop(l->ev, driver_of(l));
-    return true;
+    ev_unref(l->ev);
+    roost__loop_disarm(l);
+}
+
+bool roost__loop_wait_for_host(struct roost__loop *l)
+{
+    return ev_run(l->ev, EVRUN_ONCE) != 0;
 }
 
 void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w,

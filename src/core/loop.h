@@ -29,14 +29,46 @@ void roost__loop_close(struct roost__loop *l);
 /* Runs the callbacks of what is ready, without waiting. */
 void roost__loop_poll(struct roost__loop *l);
 
-/* Waits for a callback, `delay` nanoseconds at most (ROOST_NEVER: no bound).
- * false: the loop has nothing that could ever call back. */
-bool roost__loop_wait(struct roost__loop *l, roost_time delay);
+/* Waits for a callback, `delay` nanoseconds at most (ROOST_NEVER: no bound). */
+void roost__loop_wait(struct roost__loop *l, roost_time delay);
+
+/* Waits for a callback of watchers that are not ours. false: there is none. */
+bool roost__loop_wait_for_host(struct roost__loop *l);
+
+/* The driver timer ends a wait after `delay`; once. */
+void roost__loop_arm(struct roost__loop *l, roost_time delay);
+bool roost__loop_armed(const struct roost__loop *l);
+void roost__loop_disarm(struct roost__loop *l);
 
 /* mask: ROOST_READ, ROOST_WRITE. ready() gets the mask, or 0 when the number
  * is no descriptor. */
 void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w,
                           int fd, int mask);
 void roost__loop_fd_stop(struct roost__loop *l, struct roost__loop_fd *w);
+
+/* A loop that the host runs. Our part is done in two hooks of each of its
+ * iterations, after its callbacks and before it waits. */
+struct roost__loop_guest {
+    struct roost__loop *loop;
+    void (*after)(struct roost__loop_guest *g);  /* the callbacks */
+    void (*before)(struct roost__loop_guest *g); /* the wait */
+    void (*gone)(struct roost__loop_guest *g);   /* the loop is being destroyed */
+    roost_time driver_at;                        /* ROOST_NEVER: not armed */
+    bool idling;
+    _Alignas(8) char check[48], prepare[48], idle[48], cleanup[48];
+};
+
+void roost__loop_guest_start(struct roost__loop_guest *g);
+void roost__loop_guest_stop(struct roost__loop_guest *g);
+
+/* The host's next wait: none at all, or until the instant `at` at most, which is
+ * `delay` from now. */
+void roost__loop_guest_no_wait(struct roost__loop_guest *g);
+void roost__loop_guest_wait_until(struct roost__loop_guest *g, roost_time at,
+                                  roost_time delay);
+
+/* A root keeps the host's ev_run from returning, and does so no more. */
+void roost__loop_keep(struct roost__loop *l);
+void roost__loop_let_go(struct roost__loop *l);
 
 #endif

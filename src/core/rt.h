@@ -14,6 +14,7 @@
 
 #include "base/misuse.h"
 #include "base/wheel.h"
+#include "core/alarm.h"
 #include "core/fiber.h"
 #include "core/loop.h"
 #include "core/stack.h"
@@ -90,6 +91,19 @@ struct __attribute__((aligned(16))) roost_task {
     struct roost__fiber fiber; /* what sanitizers want to know of a stack */
 };
 
+/* A main task and the scope around it: of roost_run one, of a guest several. */
+struct roost_root {
+    roost_root *next;
+    struct roost_rt *rt;
+    roost_scope scope;
+    roost_task *task;
+    int result;
+    bool finished;
+    void (*done)(int result, void *arg); /* a guest's: tells the host */
+    void *done_arg;
+    const char *site;
+};
+
 struct roost_rt {
     roost_task *current; /* NULL on the main stack */
     void *main_sp;
@@ -112,14 +126,14 @@ struct roost_rt {
 
     struct roost__stacks stacks;
     struct roost__loop loop;
-    const struct roost_sys *sys;
+    struct roost__alarm alarm;
+    const struct roost_sys *sys, *outer_sys; /* of the thread before us */
     roost_options o;
     int default_class;
-    const char *site; /* of roost_run */
-    roost_scope scope; /* around the root */
-    roost_task *root;
-    int result;
-    bool finished, deadlocked, pierced, main_known;
+    const char *site; /* of roost_run, or of the first attach */
+    roost_root *roots;
+    struct roost__guest *guest; /* NULL: the loop is run by us */
+    bool deadlocked, pierced, main_known;
     bool said_standstill;
     roost_time moved_at; /* real time when virtual time last moved */
     uint64_t next_id;

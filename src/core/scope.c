@@ -337,14 +337,16 @@ roost_scope *roost__scope_following(const roost_scope *s)
 
 void roost__scope_pierce_all(struct roost_rt *rt)
 {
+    roost_root *root;
     roost_scope *s;
 
     rt->pierced = true;
-    for (s = &rt->scope; s; s = roost__scope_following(s))
-        if (holds(s) && s->parent->effective) {
-            s->pierce_at = rt->now;
-            pierce(rt, s);
-        }
+    for (root = rt->roots; root; root = root->next)
+        for (s = &root->scope; s; s = roost__scope_following(s))
+            if (holds(s) && s->parent->effective) {
+                s->pierce_at = rt->now;
+                pierce(rt, s);
+            }
 }
 
 /* ---- entering and leaving ---- */

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
@@ -38,9 +39,11 @@ const struct roost_sys roost__sys_default = {
     .mincore = mincore,
     .open = sys_open,
     .read = read,
+    .write = write,
     .close = close,
     .fstat = fstat,
     .getrandom = getrandom,
+    .eventfd = eventfd,
     .timerfd_create = timerfd_create,
     .timerfd_settime = timerfd_settime,
     .sigaction = sigaction,

@@ -35,10 +35,12 @@ struct roost_sys {
 
     int (*open)(const char *path, int flags);
     ssize_t (*read)(int fd, void *buf, size_t len);
+    ssize_t (*write)(int fd, const void *buf, size_t len);
     int (*close)(int fd);
     int (*fstat)(int fd, struct stat *ret);
     ssize_t (*getrandom)(void *buf, size_t len, unsigned flags);
 
+    int (*eventfd)(unsigned count, int flags);
     int (*timerfd_create)(int clock, int flags);
     int (*timerfd_settime)(int fd, int flags, const struct itimerspec *at,
                            struct itimerspec *ret_before);

@@ -165,6 +165,7 @@ static void print_scope(FILE *out, const roost_scope *s, roost_time now)
 void roost_tree_print(FILE *out)
 {
     struct roost_rt *rt = roost__rt;
+    const roost_root *root;
     const roost_scope *s;
     roost_time now;
 
@@ -173,7 +174,8 @@ void roost_tree_print(FILE *out)
         return;
     }
     now = roost__sched_now(rt);
-    for (s = rt->scope.first; s; s = roost__scope_following(s))
-        print_scope(out, s, now);
+    for (root = rt->roots; root; root = root->next)
+        for (s = root->scope.first; s; s = roost__scope_following(s))
+            print_scope(out, s, now);
     fflush(out);
 }
