@@ -126,7 +126,7 @@ test: ## build and run the whole suite, with each kind of stack guard
 	@.ci/install ev.h cmocka.h
 	+@$(make) suite GUARDS='mprotect none'
 
-suite: all examples $(tests) # test without the installation; RUNNER=valgrind wraps
+suite: all examples $(benches) $(tests) # test, installing nothing; RUNNER wraps
 	@BUILD=$B GUARDS='$(GUARDS)' RUNNER='$(RUNNER)' .ci/run-tests $(tests) $(scripts)
 
 check: ## gcc and clang without a warning, ASan+UBSan, ucontext, lints
@@ -139,12 +139,14 @@ torture: all $(tortures) ## every fault at every step: tests/torture/run
 	@test ! -x tests/torture/run || BUILD=$B tests/torture/run $(ARGS)
 
 bench: all $(benches) $(examples) ## measure; writes build/bench.json
-	@if test -x tests/bench/run; then BUILD=$B tests/bench/run $(ARGS); \
-	else $B/bench/bench $(ARGS) >build/bench.json; fi
+	@BUILD=$B tests/bench/run $(ARGS)
+
+bench-chart: ## draw build/bench.json as design/bench.svg
+	@tests/bench/chart $(ARGS)
 
 install: all ## to PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/include/roost $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 include/roost.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/roost.h include/roost.hpp $(DESTDIR)$(PREFIX)/include
 	install -m 644 include/roost/*.h $(DESTDIR)$(PREFIX)/include/roost
 	install -m 644 $B/libroost.a $(testlib) $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $B/libroost.so $(DESTDIR)$(PREFIX)/lib/libroost.so.$(VERSION)
@@ -157,10 +159,10 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo '  VARIANT=release|debug|asan|tsan  CC=clang  ARCH=ucontext  WERROR=1  V=1'
 
 .PHONY: all examples everything demo test suite check check-all torture bench \
-    install clean help FORCE
+    bench-chart install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

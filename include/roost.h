@@ -24,10 +24,13 @@
 #include <roost/api.h>
 #include <roost/chan.h>
 #include <roost/error.h>
+#include <roost/guest.h>
 #include <roost/io.h>
 #include <roost/local.h>
 #include <roost/nursery.h>
+#include <roost/portal.h>
 #include <roost/scope.h>
+#include <roost/signal.h>
 #include <roost/sync.h>
 #include <roost/task.h>
 #include <roost/time.h>

@@ -52,7 +52,7 @@ struct roost_scope {
     int code;                           /* the failure that cancelled it */
     uint8_t effective;                  /* cancelled, from here or from outside */
     uint8_t cause;                      /* 0: not cancelled itself */
-    uint8_t kind, used_up, armed, expression, caught;
+    uint8_t kind, used_up, armed, expression, caught, has_portals;
     char by[44];                        /* path of the task that cancelled it */
     void *reserved[2];
 };

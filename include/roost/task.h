@@ -28,8 +28,8 @@ struct roost_sys;
 enum roost_clock { ROOST_CLOCK_REAL = 0, ROOST_CLOCK_VIRTUAL = 1 };
 enum roost_hold { ROOST_HOLD_WORK = 0, ROOST_HOLD_IO = 1 };
 
-#define ROOST_STACK_DEFAULT ((size_t)256 * 1024)
-#define ROOST_STACK_SMALL ((size_t)48 * 1024)
+#define ROOST_STACK_DEFAULT sizeof(char[256 * 1024])
+#define ROOST_STACK_SMALL sizeof(char[48 * 1024])
 
 /* All zero is a good default. */
 typedef struct roost_options {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/switch.h"
 #include "core/scope.h"
 
 void roost_nursery_open_at(roost_nursery *n, const char *site)
@@ -20,6 +21,7 @@ int roost_nursery_run_at(int (*body)(roost_nursery *n, void *arg), void *arg,
 {
     roost_nursery n;
 
+    ROOST__STOP_EXCEPTIONS(); /* they would leave the nursery open */
     roost_nursery_open_with_at(&n, NULL, site);
     return roost_nursery_close_at(&n, body(&n, arg), site);
 }

@@ -20,6 +20,34 @@ int (roost_run_with)(const roost_options *o, roost_task_fn *fn, void *arg)
     return roost_run_with_at(o, fn, arg, NULL);
 }
 
+roost_root *(roost_attach)(struct ev_loop *loop, roost_task_fn *fn, void *arg,
+                           void (*done)(int result, void *done_arg),
+                           void *done_arg)
+{
+    return roost_attach_at(loop, fn, arg, done, done_arg, NULL);
+}
+
+void (roost_root_cancel)(roost_root *root, const char *reason)
+{
+    roost_root_cancel_at(root, reason, NULL);
+}
+
+roost_portal *(roost_portal_open)(roost_scope *s)
+{
+    return roost_portal_open_at(s, NULL);
+}
+
+int (roost_portal_run)(roost_portal *p, roost_nursery *n, roost_task_fn *fn,
+                       void *arg)
+{
+    return roost_portal_run_at(p, n, fn, arg, NULL);
+}
+
+int (roost_portal_cancel)(roost_portal *p, const char *reason)
+{
+    return roost_portal_cancel_at(p, reason, NULL);
+}
+
 int (roost_fail)(int code, const char *fmt, ...)
 {
     va_list args;
@@ -112,6 +140,11 @@ int (roost_start_with)(roost_nursery *n, roost_task_fn *fn, void *arg,
                        const roost_spawn_options *o)
 {
     return roost_start_with_at(n, fn, arg, o, NULL);
+}
+
+int (roost_signals_open)(roost_signals *s, const int *signals)
+{
+    return roost_signals_open_at(s, signals, NULL);
 }
 
 int (roost_child_end)(roost_child *c, const char *reason)

@@ -7,7 +7,7 @@
  *             +0     +72  +80  +88  +96   +152  | +160
  *
  * A fresh stack begins with two words: parent_sp at top - 8, nothing below it.
- * x86_64.S tells the reasons; here are the same four functions.
+ * x86_64.S tells the reasons; here are the same three functions.
  */
     .macro  function name
     .p2align 4
@@ -86,6 +86,7 @@ function roost__switch_fresh
 end roost__switch_fresh
 
 /* The outermost function of every fresh stack: CFA = **(sp + 8) + 160. */
+    .hidden roost__switch_stop
     .type   roost__switch_base, %function
 roost__switch_base:
     .cfi_startproc
@@ -101,13 +102,6 @@ roost__switch_base:
     .cfi_def_cfa sp, 160
     load_registers_and_return
 end roost__switch_base
-
-/* Stops C++ exceptions. */
-function roost__switch_stop
-    hint    #34                         /* bti c: called through a pointer */
-    mov     w0, #5                      /* _URC_END_OF_STACK: terminate() */
-    ret                                 /* to the unwinder */
-end roost__switch_stop
 
 /* Branch target identification yes (1); return addresses are not signed (2). */
     .section .note.gnu.property, "a"

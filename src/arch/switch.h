@@ -12,6 +12,8 @@
 #ifndef ROOST_ARCH_SWITCH_H
 #define ROOST_ARCH_SWITCH_H
 
+#include <stdint.h>
+
 #define ROOST__HIDDEN __attribute__((visibility("hidden")))
 
 /* Saves the callee-saved registers on the running stack, stores the stack
@@ -26,9 +28,22 @@ ROOST__HIDDEN void roost__switch(void **save, void *to);
  * `parent_sp` (not NULL; may be `save`) is where the spawner's saved stack
  * pointer is kept: unwinders (gdb, backtrace()) continue there, so it must stay
  * readable, and the spawner suspended, for as long as this context runs. A C++
- * exception does not continue: it ends in std::terminate(). */
+ * exception does not continue: it meets roost__switch_stop. */
 ROOST__HIDDEN void roost__switch_fresh(void **save, void *top,
                                        void *(*entry)(void *), void *arg,
                                        void **parent_sp);
+
+/* The personality routine of the outermost frame, in the room that knows whose
+ * stack it is: speaks, and returns _URC_END_OF_STACK. */
+ROOST__HIDDEN int roost__switch_stop(int version, int actions, uint64_t kind,
+                                     void *exception, void *context);
+
+/* In a function of C that calls a user's function: the same for its frame. */
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+#define ROOST__STOP_EXCEPTIONS() \
+    __asm__ volatile(".cfi_personality 0x1b, roost__switch_stop")
+#else
+#define ROOST__STOP_EXCEPTIONS() ((void)0)
+#endif
 
 #endif

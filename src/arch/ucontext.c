@@ -27,6 +27,7 @@ static _Thread_local struct {
 
 static void fresh_main(void)
 {
+    ROOST__STOP_EXCEPTIONS();
     setcontext(fresh.entry(fresh.arg));
 }
 

@@ -74,7 +74,11 @@ end roost__switch_fresh
  * It passes for a signal frame since gdb stops at a normal frame whose caller
  * has a lower stack ("previous frame inner to this frame"), and stacks lie in
  * any order. A debugger looks up the exact return address of a signal frame,
- * libgcc the byte before it: both lie inside, in one row of the table. */
+ * libgcc the byte before it: both lie inside, in one row of the table.
+ *
+ * An exception stops here, at a personality routine written in C: what left a
+ * task would be caught on the stack of its parent, which never called it. */
+    .hidden roost__switch_stop
     .type   roost__switch_base, @function
 roost__switch_base:
     .cfi_startproc
@@ -95,14 +99,6 @@ roost__switch_base:
     .cfi_def_cfa rsp, 56
     load_registers_and_return
 end roost__switch_base
-
-/* The personality routine of roost__switch_base. An exception that left a task
- * would be caught on the stack of its parent, which never called it. */
-function roost__switch_stop
-    endbr64                             /* called through a pointer */
-    movl    $5, %eax                    /* _URC_END_OF_STACK: terminate() */
-    ret                                 /* to the unwinder */
-end roost__switch_stop
 
 /* Indirect branch tracking yes (1); no shadow stack (2), for it would have to
  * be switched too. */

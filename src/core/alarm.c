@@ -42,8 +42,8 @@ static int alarm_open(struct roost__alarm *a, struct roost__loop *l)
     a->sys = roost__sys;
     a->fd = fd;
     atomic_init(&a->rung, 0);
-    a->watch.ready = rung;
-    roost__loop_fd_start(l, &a->watch, fd, ROOST_READ);
+    roost__loop_fd_init(&a->watch, fd, ROOST_READ, rung);
+    roost__loop_fd_start(l, &a->watch);
     return 0;
 }
 
@@ -84,7 +84,13 @@ void roost__alarm_ring(struct roost__alarm *a)
 
 void roost__alarm_close(struct roost__alarm *a)
 {
-    ROOST_ASSERT(!a->first);
+    struct roost__source *s;
+
+    while ((s = a->first)) {
+        ROOST_ASSERT(s->over);
+        s->over(s);
+        ROOST_ASSERT(a->first != s);
+    }
     if (!a->loop)
         return;
     roost__loop_fd_stop(a->loop, &a->watch);

@@ -12,6 +12,7 @@
 struct roost__source {
     struct roost__source *next;
     void (*drain)(struct roost__source *s);
+    void (*over)(struct roost__source *s); /* the run ends: it removes itself */
 };
 
 /* All zero until the first source comes. */
@@ -34,7 +35,7 @@ void roost__alarm_remove(struct roost__alarm *a, struct roost__source *s);
  * What was made visible before is seen by the drain that follows. */
 void roost__alarm_ring(struct roost__alarm *a);
 
-/* No source may be left. */
+/* Tells the sources that are left that the run is over. */
 void roost__alarm_close(struct roost__alarm *a);
 
 #endif

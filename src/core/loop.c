@@ -21,8 +21,6 @@
 
 _Static_assert(sizeof(ev_timer) <= sizeof((struct roost__loop *)0)->driver,
                "room for the driver");
-_Static_assert(sizeof(ev_io) <= sizeof((struct roost__loop_fd *)0)->io,
-               "room for a watcher");
 
 static ev_timer *driver_of(struct roost__loop *l)
 {
@@ -32,11 +30,6 @@ static ev_timer *driver_of(struct roost__loop *l)
 static ev_io *timer_io_of(struct roost__loop *l)
 {
     return (ev_io *)(void *)l->timer_io;
-}
-
-static ev_io *io_of(struct roost__loop_fd *w)
-{
-    return (ev_io *)(void *)w->io;
 }
 
 /* The driver only ends the wait; what is due is looked up by our own clock, and
@@ -55,18 +48,6 @@ static void timer_fd_due(struct ev_loop *ev, ev_io *w, int events)
     (void)ev, (void)events;
     roost_ignore((int)roost__sys->read(w->fd, &expirations,
                                        sizeof expirations));
-}
-
-static void fd_ready(struct ev_loop *ev, ev_io *io, int events)
-{
-    struct roost__loop_fd *w = io->data;
-    int mask = 0;
-
-    (void)ev;
-    if (!(events & EV_ERROR))
-        mask = (events & EV_READ ? ROOST_READ : 0) |
-               (events & EV_WRITE ? ROOST_WRITE : 0);
-    w->ready(w, mask);
 }
 
 static int open_timer_fd(struct roost__loop *l)
@@ -104,6 +85,7 @@ int roost__loop_open(struct roost__loop *l, struct ev_loop *given, bool precise)
 
 void roost__loop_close(struct roost__loop *l)
 {
+    roost__loop_fds_close(l);
     roost__loop_disarm(l);
     if (l->timer_fd >= 0) {
         ev_ref(l->ev);
@@ -178,21 +160,4 @@ void roost__loop_wait(struct roost__loop *l, roost_time delay)
 bool roost__loop_wait_for_host(struct roost__loop *l)
 {
     return ev_run(l->ev, EVRUN_ONCE) != 0;
-}
-
-void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w,
-                          int fd, int mask)
-{
-    ev_io *io = io_of(w);
-    int events = (mask & ROOST_READ ? EV_READ : 0) |
-                 (mask & ROOST_WRITE ? EV_WRITE : 0);
-
-    ev_io_init(io, fd_ready, fd, events);
-    io->data = w;
-    ev_io_start(l->ev, io);
-}
-
-void roost__loop_fd_stop(struct roost__loop *l, struct roost__loop_fd *w)
-{
-    ev_io_stop(l->ev, io_of(w));
 }

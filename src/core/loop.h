@@ -6,18 +6,32 @@
 
 struct ev_loop;
 
+struct roost__loop_fd;
+
+/* The descriptors of a loop; all zero is none. */
+struct roost__loop_fds {
+    struct roost__loop_fd *active; /* watchers that libev has in its lists */
+    uint64_t run;  /* a number of its own, once a roost_fd was bound to it */
+    size_t open;   /* roost_fds bound and not closed */
+    bool no_rwf;   /* the kernel has no RWF_NOSIGNAL */
+    void *foreign; /* of io/wait_fd.c, which closes it through: */
+    void (*close_foreign)(void *foreign);
+};
+
 struct roost__loop {
     struct ev_loop *ev;
     bool own;
     int timer_fd; /* -1: the driver is an ev_timer */
     _Alignas(8) char driver[64];
     _Alignas(8) char timer_io[64];
+    struct roost__loop_fds fds;
 };
 
-/* One wait for a descriptor. The watcher lives as long as the wait, so it stays
- * right when a library closes and reopens the number between two waits. */
+/* A watcher of one descriptor in one direction, as long as the owner likes. It
+ * does not count among those that keep libev's loop alive. */
 struct roost__loop_fd {
     void (*ready)(struct roost__loop_fd *w, int mask);
+    struct roost__loop_fd *next, *prev; /* among the active */
     _Alignas(8) char io[64];
 };
 
@@ -40,11 +54,27 @@ void roost__loop_arm(struct roost__loop *l, roost_time delay);
 bool roost__loop_armed(const struct roost__loop *l);
 void roost__loop_disarm(struct roost__loop *l);
 
-/* mask: ROOST_READ, ROOST_WRITE. ready() gets the mask, or 0 when the number
- * is no descriptor. */
-void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w,
-                          int fd, int mask);
+/* ---- descriptors: loop_fd.c ---- */
+
+/* mask: ROOST_READ, ROOST_WRITE. ready() gets the mask each time the loop is
+ * looked at, for as long as it is true; or 0 when the kernel refuses to watch:
+ * then the watcher is stopped. */
+void roost__loop_fd_init(struct roost__loop_fd *w, int fd, int mask,
+                         void (*ready)(struct roost__loop_fd *w, int mask));
+
+/* Starting twice, or stopping twice, does nothing. Stopped and started again
+ * before the loop is looked at costs no system call. */
+void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w);
 void roost__loop_fd_stop(struct roost__loop *l, struct roost__loop_fd *w);
+
+/* The loop's number among all loops of the process; never 0. */
+uint64_t roost__loop_fds_run(struct roost__loop *l);
+
+/* Lets go of all descriptors, for roost__loop_close: in a loop that is not ours
+ * no watcher may stay. Says so if some are still open. */
+void roost__loop_fds_close(struct roost__loop *l);
+
+/* ---- a host's loop: loop_guest.c ---- */
 
 /* A loop that the host runs. Our part is done in two hooks of each of its
  * iterations, after its callbacks and before it waits. */

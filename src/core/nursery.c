@@ -237,7 +237,7 @@ static void link_services(roost_nursery *n)
 /* Uses the room promised to the spawner, or one that is there. */
 static bool take_room(roost_nursery *n, roost_task *spawner)
 {
-    if (spawner->s.promise == n) {
+    if (spawner->s.promise == n && spawner == roost__self()) {
         spawner->s.promise = NULL;
         n->s.promised--;
         return true;
@@ -261,9 +261,12 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
     size_t wish = stack_wish(s);
     int class_index;
 
-    ROOST_USAGE(spawner, "%s at %s is outside a task; spawn from a function "
-                "started by roost_run", s->call, roost__place(s->site));
+    ROOST_USAGE(spawner || (roost__rt && roost__rt->visits), "%s at %s is outside "
+                "a task; spawn from a function started by roost_run, or handed "
+                "in through a portal", s->call, roost__place(s->site));
     need_open(n, s->call, s->site);
+    if (!spawner) /* N8: for a portal's function the nursery's task stands in */
+        spawner = n->scope.task;
     if (o->child)
         roost__handle_set(s, NULL);
     class_index = wish ? roost__stack_class(wish) : spawner->rt->default_class;
@@ -303,7 +306,7 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
 
 int roost__spawn_failed(const struct roost__spawn *s, int r)
 {
-    roost_task *t = roost__self();
+    roost_task *t = roost__self() ? roost__self() : s->n->scope.task;
 
     if (r != -EAGAIN || !s->n->o.shed)
         fail_nursery(s->n, r,
@@ -336,7 +339,7 @@ static void join(roost_nursery *n, roost_task *t, void *place)
     n->s.closing = 1;
     if (t->s.promise) /* here: suspending must not wake ourselves */
         roost__nursery_pass_room(t);
-    while (!nobody(n) || !yielded) {
+    while (!nobody(n) || !yielded || roost__scope_end_portals(&n->scope)) {
         yielded = true;
         if (nobody(n)) {
             roost__sched_yield(t->rt, false);

@@ -15,6 +15,7 @@
 #include "base/misuse.h"
 #include "base/wheel.h"
 #include "core/alarm.h"
+#include "core/cxx.h"
 #include "core/fiber.h"
 #include "core/loop.h"
 #include "core/stack.h"
@@ -109,8 +110,10 @@ struct roost_rt {
     void *main_sp;
     roost_task *ready_first, *ready_last;
     uint32_t turn_left;   /* resumes before the loop is looked at */
+    uint32_t fd_awake;    /* woken by a descriptor that the loop still sees */
     roost_time turn_began;
     roost_task *dead; /* its stack is still in use until the next switch */
+    struct roost__cxx *cxx; /* the thread's; NULL in a program without C++ */
     roost_time now;   /* the clock's last value read */
     uint64_t seq;     /* order of setting timers */
     struct roost__wheel wheel;
@@ -118,6 +121,7 @@ struct roost_rt {
     void (*fire[TIMER_KINDS])(struct roost_rt *rt, struct roost__timer *t);
     void (*pass_room)(roost_task *t);
     void (*overflowed)(roost_task *t);
+    void (*end_portals)(struct roost_rt *rt, roost_scope *s);
 
     uint64_t seed, choices, randoms; /* streams of decisions and of jitter */
     uint64_t trace;
@@ -127,6 +131,8 @@ struct roost_rt {
     struct roost__stacks stacks;
     struct roost__loop loop;
     struct roost__alarm alarm;
+    struct roost_portal *portals;
+    size_t visits; /* a function from a portal runs */
     const struct roost_sys *sys, *outer_sys; /* of the thread before us */
     roost_options o;
     int default_class;

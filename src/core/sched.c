@@ -20,6 +20,8 @@
 #define TURN_RESUMES 256          /* then one look at the loop */
 #define TURN_TIME ROOST_US(200)   /* the same, if the tasks are slow */
 #define TURN_TIME_EVERY 32        /* resumes between looks at the clock */
+#define TURN_AWAKE 16             /* so many make the look wait, */
+#define TURN_PARTS 16             /* for so many turns at most */
 
 _Thread_local struct roost_rt *roost__rt;
 
@@ -177,6 +179,8 @@ ROOST__UNCOUNTED static void *task_life(void *arg)
 
     roost__fiber_begin(rt->main_known ? NULL : &rt->main_fiber);
     rt->main_known = true;
+    if (rt->cxx)
+        *rt->cxx = (struct roost__cxx){ 0 };
     reap(rt);
     t->home(t, t->fn(t->arg));
     rt->dead = t;
@@ -188,9 +192,9 @@ ROOST__UNCOUNTED static void *task_life(void *arg)
     return next ? next->sp : rt->main_sp;
 }
 
-/* Leaves the running context, saved at *save, for `next` or the main stack. */
-static inline void go(struct roost_rt *rt, void **save,
-                      struct roost__fiber *self, roost_task *next)
+static inline __attribute__((always_inline)) void
+cross(struct roost_rt *rt, void **save, struct roost__fiber *self,
+      roost_task *next)
 {
     rt->current = next;
     roost__fiber_leave(self, next ? &next->fiber : &rt->main_fiber, false);
@@ -205,6 +209,28 @@ static inline void go(struct roost_rt *rt, void **save,
     }
     roost__fiber_arrive(self);
     reap(rt);
+}
+
+/* In a program with C++: exceptions caught or in flight are the context's own,
+ * and what the thread knows of them waits on its stack. */
+static __attribute__((noinline)) void
+go_with_exceptions(struct roost_rt *rt, void **save, struct roost__fiber *self,
+                   roost_task *next)
+{
+    struct roost__cxx mine = *rt->cxx;
+
+    cross(rt, save, self, next);
+    *rt->cxx = mine;
+}
+
+/* Leaves the running context, saved at *save, for `next` or the main stack. */
+static inline void go(struct roost_rt *rt, void **save,
+                      struct roost__fiber *self, roost_task *next)
+{
+    if (__builtin_expect(rt->cxx != NULL, 0))
+        go_with_exceptions(rt, save, self, next);
+    else
+        cross(rt, save, self, next);
 }
 
 /* A scope entered and left without a suspension costs no timer operation (S15):
@@ -267,7 +293,7 @@ void roost__sched_yield(struct roost_rt *rt, bool forced)
         go(rt, &t->sp, &t->fiber, next);
 }
 
-void roost__sched_turn(struct roost_rt *rt)
+static void turn_part(struct roost_rt *rt)
 {
     roost_task *t;
 
@@ -278,9 +304,21 @@ void roost__sched_turn(struct roost_rt *rt)
     roost__sched_look(rt);
 }
 
+/* What a task was woken for is still there until it has run, so the loop would
+ * say it again: with a crowd of them the look waits, the deadlines do not. */
+void roost__sched_turn(struct roost_rt *rt)
+{
+    int parts = TURN_PARTS;
+
+    do
+        turn_part(rt);
+    while (rt->fd_awake > TURN_AWAKE && --parts);
+}
+
 void roost__sched_init(struct roost_rt *rt)
 {
     roost__fiber_main(&rt->main_fiber);
+    rt->cxx = roost__cxx_find();
     rt->choices = rt->seed = rt->o.seed;
     rt->now = rt->o.clock == ROOST_CLOCK_REAL
                   ? rt->sys->clock() : INT64_C(1) << 61;

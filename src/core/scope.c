@@ -383,6 +383,7 @@ void roost__scope_end(roost_scope *s)
 {
     roost_task *t = s->task;
 
+    roost__scope_end_portals(s);
     roost__scope_unlink(s);
     s->cookie = ~s->cookie;
     s->timer.at = ROOST_NEVER;

@@ -77,12 +77,22 @@ static inline void roost__scope_init(roost_scope *s, roost_task *t,
     s->cancelled_at = parent->cancelled_at;
     s->kind = (uint8_t)kind;
     s->cause = s->used_up = s->armed = 0;
-    s->expression = s->caught = 0;
+    s->expression = s->caught = s->has_portals = 0;
 }
 
 /* As the innermost scope of the running task, with or without a deadline. */
 void roost__scope_begin(roost_scope *s, int kind, roost_time deadline,
                         const char *site);
+/* Portals into a scope close before it ends, and what they took in runs (G5).
+ * true: there was one. */
+static inline bool roost__scope_end_portals(roost_scope *s)
+{
+    if (__builtin_expect(!s->has_portals, 1))
+        return false;
+    s->task->rt->end_portals(s->task->rt, s);
+    return true;
+}
+
 /* The innermost scope is over; its getters stay readable. */
 void roost__scope_end(roost_scope *s);
 

@@ -8,10 +8,13 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static roost_time sys_clock(void)
@@ -26,6 +29,11 @@ static roost_time sys_clock(void)
 static int sys_open(const char *path, int flags)
 {
     return open(path, flags);
+}
+
+static int sys_fcntl(int fd, int command, int arg)
+{
+    return fcntl(fd, command, arg);
 }
 
 const struct roost_sys roost__sys_default = {
@@ -44,10 +52,25 @@ const struct roost_sys roost__sys_default = {
     .fstat = fstat,
     .getrandom = getrandom,
     .eventfd = eventfd,
+    .pwritev2 = pwritev2,
+    .send = send,
+    .sendmsg = sendmsg,
+    .recvmsg = recvmsg,
+    .accept4 = accept4,
+    .connect = connect,
+    .getsockopt = getsockopt,
+    .fcntl = sys_fcntl,
+    .epoll_create1 = epoll_create1,
+    .epoll_ctl = epoll_ctl,
+    .epoll_wait = epoll_wait,
+    .nanosleep = nanosleep,
     .timerfd_create = timerfd_create,
     .timerfd_settime = timerfd_settime,
     .sigaction = sigaction,
     .sigaltstack = sigaltstack,
+    .pthread_sigmask = pthread_sigmask,
+    .sigpending = sigpending,
+    .sigtimedwait = sigtimedwait,
 };
 
 _Thread_local const struct roost_sys *roost__sys = &roost__sys_default;

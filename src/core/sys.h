@@ -21,6 +21,12 @@
 /* Instants are CLOCK_MONOTONIC plus this, to tell them from durations. */
 #define ROOST__INSTANT_BASE (INT64_C(1) << 61)
 
+/* <sys/socket.h> would take the names bind, send, accept... from every room. */
+struct sockaddr;
+struct msghdr;
+struct iovec;
+struct epoll_event;
+
 struct roost_sys {
     void *(*alloc)(size_t bytes);               /* as malloc: not zeroed */
     void (*free)(void *block);
@@ -41,6 +47,21 @@ struct roost_sys {
     ssize_t (*getrandom)(void *buf, size_t len, unsigned flags);
 
     int (*eventfd)(unsigned count, int flags);
+    /* Descriptors: of io/. */
+    ssize_t (*pwritev2)(int fd, const struct iovec *parts, int count, off_t at,
+                        int flags);
+    ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
+    ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
+    ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+    int (*accept4)(int fd, struct sockaddr *ret_addr, unsigned *len, int flags);
+    int (*connect)(int fd, const struct sockaddr *addr, unsigned len);
+    int (*getsockopt)(int fd, int level, int name, void *ret, unsigned *len);
+    int (*fcntl)(int fd, int command, int arg);
+    int (*epoll_create1)(int flags);
+    int (*epoll_ctl)(int epoll, int op, int fd, struct epoll_event *e);
+    int (*epoll_wait)(int epoll, struct epoll_event *ret, int count, int ms);
+
+    int (*nanosleep)(const struct timespec *t, struct timespec *ret_left);
     int (*timerfd_create)(int clock, int flags);
     int (*timerfd_settime)(int fd, int flags, const struct itimerspec *at,
                            struct itimerspec *ret_before);
@@ -48,6 +69,10 @@ struct roost_sys {
     int (*sigaction)(int sig, const struct sigaction *now,
                      struct sigaction *ret_before);
     int (*sigaltstack)(const stack_t *now, stack_t *ret_before);
+    int (*pthread_sigmask)(int how, const sigset_t *now, sigset_t *ret_before);
+    int (*sigpending)(sigset_t *ret);
+    int (*sigtimedwait)(const sigset_t *set, siginfo_t *ret,
+                        const struct timespec *longest);
 };
 
 extern const struct roost_sys roost__sys_default;

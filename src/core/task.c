@@ -54,8 +54,8 @@ void roost__task_begin(roost_task *t, roost_scope *scope)
     roost__scope_init(&t->base, t, scope, SCOPE_TASK, t->site);
     roost__scope_link(&t->base, scope);
     t->scope = &t->base;
-    if (rt->current)
-        roost__locals_inherit(t, rt->current); /* the spawner (T4) */
+    if (rt->current || t->parent) /* the spawner, or who stands in for him (T4) */
+        roost__locals_inherit(t, rt->current ? rt->current : t->parent);
     rt->tasks++;
     roost__sched_ready(t);
 }

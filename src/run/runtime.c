@@ -57,6 +57,7 @@ static void root_home(roost_task *t, int result)
     roost__error_drop(rt, t->links.errors);
     t->links.errors = NULL;
     roost__scope_unlink(&t->base);
+    roost__scope_end_portals(&root->scope);
     root->result = result;
     root->finished = true;
 }
@@ -77,6 +78,7 @@ int roost__root_begin(struct roost_rt *rt, roost_root *root, roost_task_fn *fn,
 
     if (!t)
         return -ENOMEM;
+    root->scope = (roost_scope){ 0 }; /* it inherits from itself */
     roost__scope_init(&root->scope, t, &root->scope, SCOPE_PLAIN, root->site);
     root->scope.parent = NULL;
     root->scope.armed = 1;

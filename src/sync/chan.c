@@ -150,7 +150,7 @@ static int wait_in(roost_lot *lot, roost_task *t, void *item, const char *what,
     return roost__park(&w.w, what, roost__lot_abort, lot, place);
 }
 
-static int send(roost_chan *c, const void *item, void *place)
+static int send_item(roost_chan *c, const void *item, void *place)
 {
     roost_task *t = roost__waiter("roost_chan_send");
     int r;
@@ -164,7 +164,7 @@ static int send(roost_chan *c, const void *item, void *place)
                    "room in a channel", place);
 }
 
-static int recv(roost_chan *c, void *item, void *place)
+static int recv_item(roost_chan *c, void *item, void *place)
 {
     roost_task *t = roost__waiter("roost_chan_recv");
     int r;
@@ -179,24 +179,24 @@ static int recv(roost_chan *c, void *item, void *place)
 
 int (roost_chan_send)(roost_chan *c, const void *item)
 {
-    return send(c, item, ROOST__PLACE);
+    return send_item(c, item, ROOST__PLACE);
 }
 
 int roost_chan_send_sized(roost_chan *c, const void *item, size_t item_bytes)
 {
     need_size(c, item_bytes, "roost_chan_send");
-    return send(c, item, ROOST__PLACE);
+    return send_item(c, item, ROOST__PLACE);
 }
 
 int (roost_chan_recv)(roost_chan *c, void *item)
 {
-    return recv(c, item, ROOST__PLACE);
+    return recv_item(c, item, ROOST__PLACE);
 }
 
 int roost_chan_recv_sized(roost_chan *c, void *item, size_t item_bytes)
 {
     need_size(c, item_bytes, "roost_chan_recv");
-    return recv(c, item, ROOST__PLACE);
+    return recv_item(c, item, ROOST__PLACE);
 }
 
 int (roost_chan_send_nowait)(roost_chan *c, const void *item)

@@ -32,8 +32,29 @@ function short(v) {
     return sprintf(v < 100 ? "%.1f" : "%.0f", v)
 }
 
-function wish(table, bench, peer) {
-    return peer == "roost" && bench in table ? table[bench] : "-"
+# "GOAL/DREAM", "GOAL" or "-".
+function wish(bench, peer) {
+    if (peer != "roost" || !(bench in goal))
+        return "-"
+    return goal[bench] (dream[bench] == "-" ? "" : "/" dream[bench])
+}
+
+# What the goal asks for, as a number; 0 when there is none to compare with.
+function asked(bench, peer,    floor) {
+    if (peer != "roost" || !(bench in goal))
+        return 0
+    if (goal[bench] !~ /^x/)
+        return goal[bench]
+    floor = bench SUBSEP "libev"
+    return floor in n ? substr(goal[bench], 2) * median(floor) : 0
+}
+
+function unit_word(key) {
+    return unit[key] == "instructions" ? "instr." : unit[key]
+}
+
+function over(value, base) {
+    return base > 0 ? sprintf("%.2f", value / base) : "-"
 }
 
 # Instructions stand in a column of the bench that they belong to, if there is one.
@@ -41,24 +62,26 @@ function beside(bench) {
     return sub(/_instructions$/, "", bench) && (bench in seen)
 }
 
-function ratio(value, floor, peer) {
-    if (peer == "libev" || !(floor in n) || median(floor) <= 0)
-        return "-"
-    return sprintf("%.2f", value / median(floor))
-}
-
-function row(bench, peer,    key, value, floor, count) {
+function row(bench, peer,    key, value, floor, count, base, want) {
     key = bench SUBSEP peer
     if (!(key in n))
         return
-    value = median(key)
     floor = bench SUBSEP "libev"
     count = bench "_instructions" SUBSEP peer
-    printf "%-24s %-8s %-6.6s %9s %9s", bench, peer, unit[key], short(value),
-        short(least)
-    printf " %7s %7s %8s %8s\n", wish(goal, bench, peer),
-        wish(dream, bench, peer), ratio(value, floor, peer),
-        (count in n) ? short(sample[count, 1]) : "-"
+    base = peer != "libev" && floor in n ? median(floor) : 0
+    want = asked(bench, peer)
+    value = median(key)
+    if (want > 0) {
+        goals++
+        # What is printed as 1.00 times the goal has met it.
+        if (value <= want * 1.005) met++
+        else missed = missed sprintf("  %s: %s %s, %s times the goal\n",
+            bench, short(value), unit_word(key), over(value, want))
+    }
+    printf "%-22s %-8s %-6s %9s %9s", bench, peer, unit_word(key),
+        short(value), short(least)
+    printf " %9s %6s %7s %7s\n", wish(bench, peer), over(value, want),
+        over(value, base), (count in n) ? short(sample[count, 1]) : "-"
 }
 
 function array(key,    i, s) {
@@ -68,12 +91,14 @@ function array(key,    i, s) {
 }
 
 END {
-    printf "%-24s %-8s %-6.6s %9s %9s", "bench", "peer", "unit", "median", "least"
-    printf " %7s %7s %8s %8s\n", "goal", "dream", "x libev", "instr."
+    printf "%-22s %-8s %-6s %9s %9s", "bench", "peer", "unit", "median", "least"
+    printf " %9s %6s %7s %7s\n", "goal", "x goal", "x libev", "instr."
     for (i = 1; i <= nbenches; i++)
         if (!beside(benches[i]))
             for (j = 1; j <= npeers; j++)
                 row(benches[i], peers[j])
+    if (goals)
+        printf "goals met: %d of %d\n%s", met, goals, missed
     printf "[" >json
     for (i = 1; i <= nkeys; i++) {
         split(keys[i], k, SUBSEP)

@@ -4,7 +4,9 @@
  * Every macro that stands before a function is gone around here: (roost_x)(...).
  */
 #include <errno.h>
+#include <ev.h>
 #include <roost.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,6 +124,60 @@ static void channels(void)
     roost_chan_free(c);
 }
 
+/* The loop's own thread may not wait for itself; (roost_portal_run) says so. */
+static void portals(void)
+{
+    roost_scope s;
+    roost_nursery n;
+    roost_portal *p;
+    int count = 0;
+
+    (roost_nursery_open)(&n);
+    (roost_scope_enter)(&s, ROOST_NEVER);
+    p = (roost_portal_open)(&s);
+    CHECK(p != NULL);
+    CHECK((roost_portal_run)(p, &n, adds, &count) == -EDEADLK);
+    CHECK((roost_portal_cancel)(p, "a test") == 0);
+    CHECK(roost_sleep(ROOST_NEVER) == -ECANCELED);
+    CHECK((roost_scope_leave)(&s, -ECANCELED) == 0);
+    CHECK((roost_portal_cancel)(p, "a test") == -ESHUTDOWN);
+    CHECK((roost_nursery_close)(&n, 0) == 0);
+    roost_portal_free(p);
+}
+
+static void signals_come(void)
+{
+    static const int list[] = { SIGUSR1, 0 };
+    roost_signals s;
+
+    CHECK((roost_signals_open)(&s, list) == 0);
+    CHECK(raise(SIGUSR1) == 0);
+    CHECK(roost_signals_wait(&s) == SIGUSR1);
+    roost_signals_close(&s);
+}
+
+static void over(int result, void *arg)
+{
+    *(int *)arg = result;
+}
+
+/* In a loop of the host's. */
+static void guests(void)
+{
+    struct ev_loop *loop = ev_loop_new(0);
+    roost_root *root;
+    int count = 0, result = 0;
+
+    root = (roost_attach)(loop, seven, NULL, over, &result);
+    CHECK(root != NULL);
+    root = (roost_attach)(loop, waits, NULL, over, &count);
+    CHECK(root != NULL);
+    (roost_root_cancel)(root, "a test");
+    ev_run(loop, 0);
+    CHECK(result == 7 && count == -ECANCELED);
+    ev_loop_destroy(loop);
+}
+
 static int main_task(void *arg)
 {
     int count = 0;
@@ -130,6 +186,8 @@ static int main_task(void *arg)
     scopes();
     spawns();
     channels();
+    portals();
+    signals_come();
     CHECK((roost_nursery_run)(body, &count) == 9);
     CHECK(count == 1);
     return 0;
@@ -162,6 +220,7 @@ int main(void)
     CHECK((roost_run_with)(NULL, seven, NULL) == 7);
     CHECK((roost_run_with)(&o, main_task, NULL) == 0);
     CHECK(roost_run_with(&o, with_guards, NULL) == 0);
+    guests();
     CHECK((roost_fail)(-EIO, "outside %s", "a task") == -EIO);
     return wrong != 0;
 }

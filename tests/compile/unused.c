@@ -20,6 +20,10 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
 void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
          const roost_spawn_options *o, roost_event *e)
 {
+    roost_fd fd;
+    struct msghdr *msg = NULL;
+    roost_fd_ready ready;
+    roost_signals signals;
     static const roost_local key = { "key", NULL };
     roost_wait w;
     roost_lot lot = { NULL, NULL };
@@ -50,6 +54,15 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
     CALL(roost_event_wait(e)); /* unused */
     CALL(roost_event_join(e)); /* unused */
     CALL(roost_wait_fd(0, ROOST_READ)); /* unused */
+    CALL(roost_wait_fds(&ready, 1)); /* unused */
+    CALL(roost_fd_wait(&fd, ROOST_READ)); /* unused */
+    CALL(roost_fd_read(&fd, &item, sizeof item)); /* unused */
+    CALL(roost_fd_write(&fd, &item, sizeof item)); /* unused */
+    CALL(roost_fd_accept(&fd, NULL, NULL)); /* unused */
+    CALL(roost_fd_connect(&fd, NULL, 0)); /* unused */
+    CALL(roost_fd_recvmsg(&fd, msg, 0)); /* unused */
+    CALL(roost_fd_sendmsg(&fd, msg, 0)); /* unused */
+    CALL(roost_signals_wait(&signals)); /* unused */
 
     CALL(ROOST_WITHIN(ROOST_SEC(1), roost_checkpoint())); /* unused */
     CALL(ROOST_UNTIL(roost_now(), roost_checkpoint())); /* unused */
@@ -65,6 +78,19 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
     CALL((roost_chan_send_nowait)(c, &item)); /* unused */
     CALL(roost_chan_recv_nowait(c, &item)); /* unused */
     CALL((roost_chan_recv_nowait)(c, &item)); /* unused */
+
+    CALL(roost_fd_open(&fd, 0)); /* unused */
+    CALL(roost_signals_open(&signals, &item)); /* unused */
+    CALL((roost_signals_open)(&signals, &item)); /* unused */
+    CALL(roost_signals_nowait(&signals)); /* unused */
+    CALL(roost_attach(NULL, task, NULL, NULL, NULL)); /* unused */
+    CALL((roost_attach)(NULL, task, NULL, NULL, NULL)); /* unused */
+    CALL(roost_portal_open(s)); /* unused */
+    CALL((roost_portal_open)(s)); /* unused */
+    CALL(roost_portal_post(NULL, NULL, NULL)); /* unused */
+    CALL(roost_portal_call(NULL, task, NULL)); /* unused */
+    CALL(roost_portal_run(NULL, n, task, NULL)); /* unused */
+    CALL((roost_portal_run)(NULL, n, task, NULL)); /* unused */
 
     /* A failed spawn is the nursery's failure too, so it need not be read. */
     roost_spawn(n, task, NULL);

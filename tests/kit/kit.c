@@ -101,6 +101,24 @@ void kit_allow_guards(size_t how_many)
     guards_allowed = how_many;
 }
 
+static int descriptors_before;
+
+void kit_begin(void)
+{
+    failures[0] = log_line[0] = '\0';
+    began = roost_now();
+    descriptors_before = kit_descriptors();
+}
+
+void kit_end(void)
+{
+    if (kit_descriptors() != descriptors_before)
+        note("kit_end", "%d descriptors before, %d after", descriptors_before,
+             kit_descriptors());
+    if (failures[0])
+        fail_msg("%s", failures);
+}
+
 int kit_run_with(const roost_options *o, roost_task_fn *fn, void *arg)
 {
     struct body b = { fn, arg, 0 };

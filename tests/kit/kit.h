@@ -48,6 +48,10 @@ void kit_expect_has(const char *text, const char *part, const char *site);
 int kit_run(roost_task_fn *fn, void *arg);
 /* The same with options; nothing is changed in them. */
 int kit_run_with(const roost_options *o, roost_task_fn *fn, void *arg);
+/* What kit_run does around a run, for tests that make their own, on the main
+ * stack: the end fails the test if something was noted, or descriptors left. */
+void kit_begin(void);
+void kit_end(void);
 /* The next kit_run's body leaves guards on purpose: how many had to act. */
 void kit_allow_guards(size_t how_many);
 

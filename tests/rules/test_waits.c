@@ -9,6 +9,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/rt.h"
@@ -22,6 +24,8 @@ struct world {
     roost_nursery *n; /* with a room limit */
     roost_child child;
     int fd[2];
+    roost_fd f[3]; /* a pair, the first readable; a socket */
+    roost_signals signals; /* one has come */
     int ran; /* children that began */
 };
 
@@ -126,6 +130,76 @@ static int do_wait_bad_fd(struct world *w)
     return roost_wait_fd(-1, ROOST_READ);
 }
 
+static int do_wait_fds(struct world *w)
+{
+    roost_fd_ready items[2] = { { .fd = w->fd[0], .mask = ROOST_READ },
+                                { .fd = w->fd[1], .mask = ROOST_WRITE } };
+
+    return roost_wait_fds(items, 2);
+}
+
+static int do_fd_read(struct world *w)
+{
+    char byte;
+    int r = roost_fd_read(&w->f[0], &byte, 1);
+
+    if (r == 1)
+        EXPECT_INT(write(roost_fd_number(&w->f[1]), &byte, 1), 1);
+    return r;
+}
+
+static int do_fd_write(struct world *w)
+{
+    char byte;
+    int r = roost_fd_write(&w->f[1], "x", 1);
+
+    if (r == 1)
+        EXPECT_INT(read(roost_fd_number(&w->f[0]), &byte, 1), 1);
+    return r;
+}
+
+static int do_fd_messages(struct world *w)
+{
+    char byte = 'x';
+    struct iovec part = { &byte, 1 };
+    struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+    int r = roost_fd_sendmsg(&w->f[1], &msg, 0), s;
+
+    s = roost_fd_recvmsg(&w->f[0], &msg, 0);
+    EXPECT_INT(r, s);
+    return s;
+}
+
+static int do_fd_accept(struct world *w)
+{
+    int r = roost_fd_accept(&w->f[2], NULL, NULL);
+
+    if (r >= 0)
+        close(r);
+    return r;
+}
+
+static int do_fd_connect(struct world *w)
+{
+    struct sockaddr nowhere = { .sa_family = AF_UNIX };
+
+    return roost_fd_connect(&w->f[2], &nowhere, sizeof nowhere);
+}
+
+static int do_fd_wait(struct world *w)
+{
+    return roost_fd_wait(&w->f[0], ROOST_READ | ROOST_WRITE);
+}
+
+static int do_signals_wait(struct world *w)
+{
+    int r = roost_signals_wait(&w->signals);
+
+    if (r == SIGUSR1)
+        raise(r);
+    return r;
+}
+
 static int do_wait_room(struct world *w)
 {
     return roost_nursery_wait_room(w->n);
@@ -167,6 +241,14 @@ static const struct wait_call {
     { "event_wait", do_event_wait, true },
     { "wait_fd", do_wait_fd, true },
     { "wait_fd of none", do_wait_bad_fd, true },
+    { "wait_fds", do_wait_fds, true },
+    { "fd_read", do_fd_read, true },
+    { "fd_write", do_fd_write, true },
+    { "fd messages", do_fd_messages, true },
+    { "fd_accept", do_fd_accept, true },
+    { "fd_connect", do_fd_connect, true },
+    { "fd_wait", do_fd_wait, true },
+    { "signals_wait", do_signals_wait, true },
     { "wait_room", do_wait_room, true },
     { "start", do_start, true },
     { "start_copy", do_start_copy, true },
@@ -174,6 +256,17 @@ static const struct wait_call {
 };
 
 enum { CALLS = sizeof calls / sizeof *calls };
+
+static void make_fds(struct world *w)
+{
+    int fd[3], i;
+
+    EXPECT_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    EXPECT_INT(write(fd[1], "x", 1), 1);
+    fd[2] = socket(AF_UNIX, SOCK_STREAM, 0);
+    for (i = 0; i < 3; i++)
+        EXPECT_INT(roost_fd_open(&w->f[i], fd[i]), 0);
+}
 
 static void make_world(struct world *w, roost_nursery *n)
 {
@@ -187,10 +280,18 @@ static void make_world(struct world *w, roost_nursery *n)
     roost_event_set(&w->e);
     EXPECT_INT(pipe2(w->fd, O_NONBLOCK | O_CLOEXEC), 0);
     EXPECT_INT(write(w->fd[1], "x", 1), 1);
+    make_fds(w);
+    EXPECT_INT(roost_signals_open(&w->signals, (int[]){ SIGUSR1, 0 }), 0);
+    raise(SIGUSR1);
 }
 
 static void unmake_world(struct world *w)
 {
+    int i;
+
+    for (i = 0; i < 3; i++)
+        roost_fd_close(&w->f[i]);
+    roost_signals_close(&w->signals);
     roost_chan_free(w->c);
     close(w->fd[0]);
     close(w->fd[1]);
@@ -207,6 +308,8 @@ static void expect_untouched(struct world *w)
     EXPECT_INT(roost_chan_recv_nowait(w->c, &item), -EAGAIN);
     EXPECT(!w->lot.first);
     EXPECT_INT(read(w->fd[0], &byte, 1), 1);
+    EXPECT_INT(read(roost_fd_number(&w->f[0]), &byte, 1), 1);
+    EXPECT_INT(roost_signals_nowait(&w->signals), SIGUSR1);
     EXPECT_INT(roost_nursery_count(w->n), 0);
     EXPECT_INT(w->ran, 0);
     EXPECT(!w->child.task);

@@ -1,0 +1,58 @@
+/* fd.h - a descriptor of ours, as fd.c keeps it and its neighbours use it. */
+#ifndef ROOST_IO_FD_H
+#define ROOST_IO_FD_H
+
+#include <roost/io.h>
+
+#include "core/park.h"
+
+/* What kind a roost_fd is: how a write says that nobody reads. */
+enum { FD_OTHER = 0, FD_SOCKET, FD_PIPE };
+
+/* Index of a side, and its bit. */
+enum { SIDE_READ = 0, SIDE_WRITE = 1 };
+#define SIDE_BIT(side) (1 << (side))
+
+/* roost_fd_open for a socket that accept4 or socket made non-blocking and
+ * close-on-exec: no system call, and it cannot fail. */
+void roost__fd_adopt(roost_fd *f, int fd);
+
+/* 0 and what st_mode says; -EBADF; -EPERM with words for what is always "ready"
+ * and blocks all the same. */
+int roost__fd_kind(int fd, mode_t *ret_mode);
+
+/* The entry of every call that waits: -ECANCELED, -EBADF, or 0 and f is bound to
+ * the run. */
+int roost__fd_enter(roost_fd *f, roost_task *t, const char *call);
+
+static inline bool roost__fd_waited_for(const roost_fd *f, int side)
+{
+    return f->sides[side].first || f->sides[side].awake;
+}
+
+/* A wait on a roost_fd: for a side or both. */
+struct roost__fd_park {
+    int mask;
+    bool turn;  /* one of those who take turns at a call */
+    bool again; /* its turn came, the call found nothing: it stays the first */
+    const char *what;
+    void *place;
+};
+
+/* Parks the task until f is ready: the mask. -ECANCELED, or -EBADF and the like
+ * when f was closed: then f is not to be looked at again. */
+int roost__fd_park(roost_fd *f, roost_task *t, const struct roost__fd_park *p);
+
+/* There may be more for the next in turn. */
+void roost__fd_pass_on(roost_fd *f, int side);
+
+/* Does not look for events of this side until somebody parks again. */
+void roost__fd_quiet(roost_fd *f, int side);
+
+/* roost_fd's pause: a task that sleeps and will look at f afterwards, unless f
+ * was closed meanwhile. */
+struct roost__fd_pause {
+    bool gone;
+};
+
+#endif
