@@ -12,30 +12,30 @@
 #include <string.h>
 #include <unistd.h>
 
-struct fetch { int fd; size_t *bytes; };
+struct fetch { const struct sockaddr_in *from; size_t *bytes; };
 
-ROOST_TASK(fetch)(struct fetch *a)      /* reads a socket to its end */
+ROOST_TASK(fetch)(struct fetch *a)      /* reads an answer to its end */
 {
     char buf[4096];
-    ssize_t got = 1;
-    int r = 0;
+    roost_fd f;
+    int r = roost_fd_open(&f, socket(AF_INET, SOCK_STREAM, 0));
 
-    while (got > 0 && (r = roost_wait_fd(a->fd, ROOST_READ)) >= 0) {
-        got = read(a->fd, buf, sizeof buf);
-        if (got > 0)
-            *a->bytes += (size_t)got;
-    }
-    return r < 0 ? r : got < 0 ? -errno : 0;
+    if (r >= 0)
+        r = roost_fd_connect(&f, (const void *)a->from, sizeof *a->from);
+    while (r >= 0 && (r = roost_fd_read(&f, buf, sizeof buf)) > 0)
+        *a->bytes += (size_t)r;
+    roost_fd_close(&f);
+    return r;
 }
 
-static int fetch_both(int u, int v, size_t *ret_total)
+static int fetch_both(const struct sockaddr_in *from, size_t *ret_total)
 {
     size_t nu = 0, nv = 0;              /* what children borrow comes first */
     int r;
 
     ROOST_NURSERY(n);
-    roost_go(n, fetch, .fd = u, .bytes = &nu);
-    roost_go(n, fetch, .fd = v, .bytes = &nv);
+    roost_go(n, fetch, .from = from, .bytes = &nu);
+    roost_go(n, fetch, .from = from, .bytes = &nv);
     r = roost_nursery_close(n, 0);      /* both are home, or were cancelled */
     if (r < 0)
         return r;
@@ -44,57 +44,55 @@ static int fetch_both(int u, int v, size_t *ret_total)
 }
 
 /* The peer: three answers, then nobody picks up. */
-ROOST_TASK_OF(int, serve)(int *listener)
+ROOST_TASK_OF(roost_fd, serve)(roost_fd *listener)
 {
     static const char page[3000];
-    int fd, r = 0;
+    int r = 0;
 
     for (size_t i = 1; r >= 0 && i <= 3; i++) {
-        r = roost_wait_fd(*listener, ROOST_READ);
-        fd = r < 0 ? -1 : accept(*listener, NULL, NULL);
-        if (r >= 0 && write(fd, page, i * 1000) < 0)
-            r = -errno;
+        int fd = roost_fd_accept(listener, NULL, NULL);
+
+        r = fd < 0 ? fd : write(fd, page, i * 1000) < 0 ? -errno : 0;
         close(fd);
     }
     return r;
 }
 
-static int ask_both(const struct sockaddr_in *to)
+static int ask_both(const struct sockaddr_in *from)
 {
-    int u = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    int v = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), r;
     size_t total = 0;
+    int r = ROOST_WITHIN(ROOST_MS(250), fetch_both(from, &total));
 
-    roost_ignore(connect(u, (const void *)to, sizeof *to)); /* read(2) says */
-    roost_ignore(connect(v, (const void *)to, sizeof *to)); /* how it went */
-    r = ROOST_WITHIN(ROOST_MS(250), fetch_both(u, v, &total));
     printf("%zu bytes: %s\n", total, r < 0 ? strerror(-r) : "both are home");
-    close(u);
-    close(v);
     return r == -ETIMEDOUT ? 0 : r;
 }
 
 static int main_task(void *arg)
 {
     struct sockaddr_in at = { .sin_family = AF_INET };
-    int r, listener = *(int *)arg;
+    int r, fd = socket(AF_INET, SOCK_STREAM, 0);
     socklen_t len = sizeof at;
+    roost_fd listener;
 
+    (void)arg;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (void *)&at, len) < 0 || listen(listener, 8) < 0 ||
-        getsockname(listener, (void *)&at, &len) < 0)
+    if (bind(fd, (void *)&at, len) < 0 || listen(fd, 8) < 0 ||
+        getsockname(fd, (void *)&at, &len) < 0)
         return -errno;
+    r = roost_fd_open(&listener, fd);
+    if (r < 0)
+        return r;
     ROOST_NURSERY(n);
     roost_go_on(n, serve, &listener, .service = true);
     r = ask_both(&at);
     if (r >= 0)
         r = ask_both(&at);
-    return roost_nursery_close(n, r);
+    r = roost_nursery_close(n, r);
+    roost_fd_close(&listener);
+    return r;
 }
 
 int main(void)
 {
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-
-    return roost_run(main_task, &listener) < 0;
+    return roost_run(main_task, NULL) < 0;
 }

@@ -22,6 +22,10 @@
 #ifndef ROOST_HPP
 #define ROOST_HPP
 
+#if __cplusplus < 201703L
+#error "roost.hpp wants C++17"
+#endif
+
 #include <roost.h>
 
 #include <atomic>
@@ -35,7 +39,6 @@
 #include <utility>
 
 #ifdef __cpp_exceptions
-#include <cxxabi.h>
 #include <exception>
 #include <system_error>
 #define ROOST__FLAVOUR throwing
@@ -171,11 +174,9 @@ public:
             return threw(-ENOMEM, site, e.what());
         } catch (const std::exception &e) {
             return threw(-EPROTO, site, e.what());
-#ifdef __GLIBCXX__
-        } catch (abi::__forced_unwind &) {
-            throw; /* of pthread_exit; libroost says what it thinks of that */
-#endif
         } catch (...) {
+            if (!std::current_exception()) /* no exception but pthread_exit */
+                throw;
             return threw(-EPROTO, site, "something that is no std::exception");
         }
     }
@@ -193,11 +194,15 @@ private:
                          e.category() == std::system_category()) &&
                         e.value() > 0 && e.value() < 4096;
 
-        return is_errno && e.value() != ECANCELED ? -e.value() : -EPROTO;
+        if (e.value() == ECANCELED && roost_cancelled() == 0)
+            return -EPROTO; /* not of our making */
+        return is_errno ? -e.value() : -EPROTO;
     }
 
     int threw(int code, const char *site, const char *words) noexcept
     {
+        if (code == -ECANCELED)
+            return code; /* a task that was cut, in whatever words */
         if (!code_) {
             code_ = code;
             exception_ = std::current_exception();
@@ -226,7 +231,7 @@ public:
     }
 
     explicit nursery(const roost_nursery_options &o, place at = place::here())
-        noexcept : site_(at.text)
+        noexcept : site_(at.text), isolates_(o.policy == ROOST_ISOLATE)
     {
         roost_nursery_open_with_at(&n_, &o, site_);
     }
@@ -279,7 +284,8 @@ public:
         first_.note(result);
         open_ = false;
         result = roost_nursery_close_at(&n_, result, at.text);
-        first_.rethrow_if(result);
+        if (!isolates_)
+            first_.rethrow_if(result);
         return result;
     }
 
@@ -319,7 +325,7 @@ private:
 
     roost_nursery n_;
     const char *site_;
-    bool open_ = true;
+    bool open_ = true, isolates_ = false;
     detail::failure first_;
     int in_flight_ = detail::exceptions_in_flight();
 };
@@ -331,6 +337,7 @@ namespace detail {
 /* Calls f in a scope that was entered. The destructor leaves it only if an
  * exception passes. */
 struct scope {
+    explicit scope(place at) noexcept : site(at.text) {}
     template <class F> int run(F &f)
     {
         int result = call(f);
@@ -346,7 +353,7 @@ struct scope {
 
     const char *site;
     bool open = true;
-    roost_scope s = {};
+    roost_scope s; /* as entering leaves it */
 };
 
 } /* namespace detail */
@@ -356,7 +363,7 @@ struct scope {
 template <class F>
 [[nodiscard]] int until(roost_time instant, F &&f, place at = place::here())
 {
-    detail::scope s{ at.text };
+    detail::scope s(at);
 
     roost_scope_enter_at(&s.s, instant, at.text);
     return s.run(f);
@@ -373,7 +380,7 @@ template <class D, class F>
 template <class D, class F>
 [[nodiscard]] int shield(D budget, F &&f, place at = place::here())
 {
-    detail::scope s{ at.text };
+    detail::scope s(at);
 
     roost_shield_enter_at(&s.s, ns(budget), at.text);
     return s.run(f);

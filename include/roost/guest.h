@@ -19,8 +19,8 @@
  *
  * roost's watchers have the priority EV_MINPRI and do not keep the loop alive;
  * each live root holds one reference to it. When nothing is due they wake
- * nobody. Watchers of the host that are themselves at EV_MINPRI and make a task
- * ready in a prepare callback are seen one iteration later.
+ * nobody. What a callback of the host makes ready runs in the same iteration,
+ * whatever its priority; tasks run, and done() is called, after the callbacks.
  *
  * ev_loop_destroy ends the tasks first: they are cancelled, shields and all, and
  * run to their ends without any I/O, then done() is called. A task that cannot be

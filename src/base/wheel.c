@@ -201,7 +201,7 @@ struct roost__timer *roost__wheel_pop_due(struct roost__wheel *w,
 {
     struct roost__timer *t;
 
-    if (w->near == NULL)
+    if (w->near == NULL && w->count > 0)
         wheel_open_slot(w, tick_of(now));
     t = w->near;
     if (t == NULL && tick_of(now) > w->position)
@@ -216,9 +216,12 @@ struct roost__timer *roost__wheel_pop_due(struct roost__wheel *w,
  * one, and should sleep through to it, not wake once a level. */
 roost_time roost__wheel_next(struct roost__wheel *w)
 {
-    struct roost__timer *t = w->near != NULL ? w->near : slot_first(w);
+    struct roost__timer *t;
 
-    if (t == NULL || t->where <= SLOTS)
+    if (w->count == 0)
+        return ROOST_NEVER;
+    t = w->near != NULL ? w->near : slot_first(w);
+    if (t->where <= SLOTS)
         return roost__wheel_nearest(w);
     if (t->next == NULL)
         return t->at;

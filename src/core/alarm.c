@@ -10,6 +10,7 @@
 #include "core/alarm.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include <roost/io.h>
@@ -73,12 +74,16 @@ void roost__alarm_remove(struct roost__alarm *a, struct roost__source *s)
 void roost__alarm_ring(struct roost__alarm *a)
 {
     static const uint64_t one = 1;
-    int before = errno;
+    int before = errno, cancelling;
 
     if (atomic_exchange(&a->rung, 1))
         return;
+    /* A write is where a pthread_cancel would take effect: in the midst of a post,
+     * and its portal would wait for that thread for ever. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     /* It cannot fail but when the count is full, and then it is readable. */
     roost_ignore((int)a->sys->write(a->fd, &one, sizeof one));
+    pthread_setcancelstate(cancelling, NULL);
     errno = before;
 }
 

@@ -28,18 +28,27 @@ int roost__switch_stop(int version, int actions, uint64_t kind, void *exception,
                        void *context)
 {
     enum { FORCED_UNWIND = 8, END_OF_STACK = 5 };
+    bool forced = actions & FORCED_UNWIND;
     const roost_task *t = roost__self();
-    char path[160] = "(unknown)";
+    char path[160];
 
     (void)version, (void)kind, (void)exception, (void)context;
     if (t)
         roost__task_path(t, path, sizeof path);
-    ROOST_USAGE(!(actions & FORCED_UNWIND), "the thread is being ended by "
-                "pthread_exit or pthread_cancel inside task %s, spawned at %s; "
-                "return from the task, or cancel it, and end the thread after "
-                "roost_run", path, roost__place(t ? t->site : NULL));
-    roost__say("an exception left the function of task %s, spawned at %s; catch "
-               "it there, or use roost.hpp, which carries it to close()", path,
-               roost__place(t ? t->site : NULL));
+    ROOST_USAGE(!forced || !t, "the thread is being ended by pthread_exit or "
+                "pthread_cancel inside task %s, spawned at %s; return from the "
+                "task, and end the thread after roost_run", path,
+                roost__place(t->site));
+    ROOST_USAGE(!forced, "the thread is being ended by pthread_exit or "
+                "pthread_cancel inside the run begun at %s; cancel its root, and "
+                "end the thread after roost_run",
+                roost__place(roost__rt ? roost__rt->site : NULL));
+    if (t)
+        roost__say("an exception left the function of task %s, spawned at %s; "
+                   "catch it there, or use roost.hpp, which carries it to "
+                   "close()", path, roost__place(t->site));
+    else
+        roost__say("an exception left a callback of the run begun at %s; catch "
+                   "it there", roost__place(roost__rt ? roost__rt->site : NULL));
     return END_OF_STACK;
 }

@@ -36,16 +36,21 @@ static ev_io *timer_io_of(struct roost__loop *l)
  * should that be earlier than libev's, it is armed again. */
 static void driver_due(struct ev_loop *ev, ev_timer *w, int events)
 {
+    struct roost__loop *l = w->data;
+
     (void)events;
+    l->armed_at = ROOST_NEVER;
     ev_ref(ev);
     ev_timer_stop(ev, w);
 }
 
 static void timer_fd_due(struct ev_loop *ev, ev_io *w, int events)
 {
+    struct roost__loop *l = w->data;
     uint64_t expirations;
 
     (void)ev, (void)events;
+    l->armed_at = ROOST_NEVER;
     roost_ignore((int)roost__sys->read(w->fd, &expirations,
                                        sizeof expirations));
 }
@@ -60,6 +65,7 @@ static int open_timer_fd(struct roost__loop *l)
         return -errno;
     l->timer_fd = fd;
     ev_io_init(io, timer_fd_due, fd, EV_READ);
+    io->data = l;
     ev_io_start(l->ev, io);
     ev_unref(l->ev);
     return 0;
@@ -69,13 +75,15 @@ int roost__loop_open(struct roost__loop *l, struct ev_loop *given, bool precise)
 {
     int r = 0;
 
-    *l = (struct roost__loop){ .ev = given, .own = !given, .timer_fd = -1 };
+    *l = (struct roost__loop){ .ev = given, .own = !given,
+                                .timer_fd = -1, .armed_at = ROOST_NEVER };
     errno = 0;
     if (!given)
         l->ev = ev_loop_new(EVFLAG_NOENV | EVFLAG_NOSIGMASK | EVBACKEND_EPOLL);
     if (!l->ev)
         return errno ? -errno : -EMFILE;
     ev_init(driver_of(l), driver_due);
+    driver_of(l)->data = l;
     if (precise)
         r = open_timer_fd(l);
     if (r < 0)
@@ -114,47 +122,56 @@ static void arm_timer_fd(struct roost__loop *l, roost_time delay)
 
 /* ev_timer counts from libev's idea of now, which is as old as the last poll:
  * it is brought up to date first. */
-void roost__loop_arm(struct roost__loop *l, roost_time delay)
+static void arm_driver(struct roost__loop *l, roost_time delay)
 {
     ev_timer *driver = driver_of(l);
 
-    roost__loop_disarm(l);
     ev_now_update(l->ev);
-    delay = delay > LONGEST_WAIT ? LONGEST_WAIT : delay > 0 ? delay : 0;
     ev_timer_set(driver, (double)delay * 1e-9, 0.);
     ev_timer_start(l->ev, driver);
     ev_unref(l->ev);
 }
 
-bool roost__loop_armed(const struct roost__loop *l)
+void roost__loop_arm(struct roost__loop *l, roost_time now, roost_time at)
 {
-    return ev_is_active((const ev_timer *)(const void *)l->driver);
+    roost_time delay = at > now ? at - now : 0;
+
+    roost__loop_disarm(l);
+    if (at == ROOST_NEVER)
+        return;
+    delay = delay > LONGEST_WAIT ? LONGEST_WAIT : delay;
+    if (l->timer_fd >= 0)
+        arm_timer_fd(l, delay);
+    else
+        arm_driver(l, delay);
+    l->armed_at = at;
 }
 
 void roost__loop_disarm(struct roost__loop *l)
 {
-    if (!roost__loop_armed(l))
+    ev_timer *driver = driver_of(l);
+
+    l->armed_at = ROOST_NEVER;
+    if (!ev_is_active(driver))
         return;
     ev_ref(l->ev);
-    ev_timer_stop(l->ev, driver_of(l));
+    ev_timer_stop(l->ev, driver);
 }
 
-/* None of our watchers counts for libev (a guest must not keep its host's loop
- * alive), so while we wait we do. */
-void roost__loop_wait(struct roost__loop *l, roost_time delay)
+/* A driver that is armed for something earlier stays so: to wake once for nothing
+ * is cheaper than to move it at each wait. None of our watchers counts for libev
+ * (a guest must not keep its host's loop alive), so while we wait we do. */
+void roost__loop_wait(struct roost__loop *l, roost_time now, roost_time at)
 {
-    if (delay <= 0) {
+    if (at <= now) {
         roost__loop_poll(l);
         return;
     }
-    if (delay != ROOST_NEVER && l->timer_fd >= 0)
-        arm_timer_fd(l, delay);
-    else if (delay != ROOST_NEVER)
-        roost__loop_arm(l, delay);
+    if (at < l->armed_at)
+        roost__loop_arm(l, now, at);
     ev_ref(l->ev);
     ev_run(l->ev, EVRUN_ONCE);
     ev_unref(l->ev);
-    roost__loop_disarm(l);
 }
 
 bool roost__loop_wait_for_host(struct roost__loop *l)

@@ -22,6 +22,7 @@ struct roost__loop {
     struct ev_loop *ev;
     bool own;
     int timer_fd; /* -1: the driver is an ev_timer */
+    roost_time armed_at; /* of the driver, in real time; ROOST_NEVER: it is not */
     _Alignas(8) char driver[64];
     _Alignas(8) char timer_io[64];
     struct roost__loop_fds fds;
@@ -32,6 +33,7 @@ struct roost__loop {
 struct roost__loop_fd {
     void (*ready)(struct roost__loop_fd *w, int mask);
     struct roost__loop_fd *next, *prev; /* among the active */
+    bool started; /* so that it need not be asked for */
     _Alignas(8) char io[64];
 };
 
@@ -43,15 +45,16 @@ void roost__loop_close(struct roost__loop *l);
 /* Runs the callbacks of what is ready, without waiting. */
 void roost__loop_poll(struct roost__loop *l);
 
-/* Waits for a callback, `delay` nanoseconds at most (ROOST_NEVER: no bound). */
-void roost__loop_wait(struct roost__loop *l, roost_time delay);
+/* Waits for a callback until the instant `at` of real time at the latest, where it
+ * is `now` (ROOST_NEVER: no bound). May come back early. */
+void roost__loop_wait(struct roost__loop *l, roost_time now, roost_time at);
 
 /* Waits for a callback of watchers that are not ours. false: there is none. */
 bool roost__loop_wait_for_host(struct roost__loop *l);
 
-/* The driver timer ends a wait after `delay`; once. */
-void roost__loop_arm(struct roost__loop *l, roost_time delay);
-bool roost__loop_armed(const struct roost__loop *l);
+/* The driver timer ends a wait at the instant `at` (ROOST_NEVER: it does not);
+ * once, and libev's clock may be early by a hair. */
+void roost__loop_arm(struct roost__loop *l, roost_time now, roost_time at);
 void roost__loop_disarm(struct roost__loop *l);
 
 /* ---- descriptors: loop_fd.c ---- */
@@ -83,7 +86,7 @@ struct roost__loop_guest {
     void (*after)(struct roost__loop_guest *g);  /* the callbacks */
     void (*before)(struct roost__loop_guest *g); /* the wait */
     void (*gone)(struct roost__loop_guest *g);   /* the loop is being destroyed */
-    roost_time driver_at;                        /* ROOST_NEVER: not armed */
+    bool *stopped;                               /* of a hook under way */
     bool idling;
     _Alignas(8) char check[48], prepare[48], idle[48], cleanup[48];
 };
@@ -91,11 +94,10 @@ struct roost__loop_guest {
 void roost__loop_guest_start(struct roost__loop_guest *g);
 void roost__loop_guest_stop(struct roost__loop_guest *g);
 
-/* The host's next wait: none at all, or until the instant `at` at most, which is
- * `delay` from now. */
+/* The host's next wait: none at all, or until the instant `at` at most. */
 void roost__loop_guest_no_wait(struct roost__loop_guest *g);
-void roost__loop_guest_wait_until(struct roost__loop_guest *g, roost_time at,
-                                  roost_time delay);
+void roost__loop_guest_wait_until(struct roost__loop_guest *g, roost_time now,
+                                  roost_time at);
 
 /* A root keeps the host's ev_run from returning, and does so no more. */
 void roost__loop_keep(struct roost__loop *l);

@@ -40,8 +40,9 @@ static void list_remove(struct roost__loop_fds *fds, struct roost__loop_fd *w)
         w->next->prev = w->prev;
 }
 
-/* On an error libev has stopped the watcher, and counted it as one that keeps
- * the loop alive. */
+/* On an error libev has stopped the watcher, counted it as one that keeps the
+ * loop alive, and taken note as if the kernel knew of it; set anew, it is told to
+ * the kernel at the next start. */
 static void fd_ready(struct ev_loop *ev, ev_io *io, int events)
 {
     struct roost__loop_fd *w = ROOST__CONTAINER(io, struct roost__loop_fd, io);
@@ -51,6 +52,8 @@ static void fd_ready(struct ev_loop *ev, ev_io *io, int events)
     if (events & EV_ERROR) {
         ev_ref(ev);
         list_remove(&l->fds, w);
+        w->started = false;
+        ev_io_set(io, io->fd, io->events);
     } else {
         mask = (events & EV_READ ? ROOST_READ : 0) |
                (events & EV_WRITE ? ROOST_WRITE : 0);
@@ -65,27 +68,30 @@ void roost__loop_fd_init(struct roost__loop_fd *w, int fd, int mask,
                (mask & ROOST_READ ? EV_READ : 0) |
                (mask & ROOST_WRITE ? EV_WRITE : 0));
     w->ready = ready;
+    w->started = false;
 }
 
 void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w)
 {
     ev_io *io = io_of(w);
 
-    if (ev_is_active(io))
+    if (w->started)
         return;
     io->data = l;
     ev_io_start(l->ev, io);
     ev_unref(l->ev);
     list_add(&l->fds, w);
+    w->started = true;
 }
 
 void roost__loop_fd_stop(struct roost__loop *l, struct roost__loop_fd *w)
 {
     ev_io *io = io_of(w);
 
-    if (!ev_is_active(io))
+    if (!w->started)
         return;
     list_remove(&l->fds, w);
+    w->started = false;
     ev_ref(l->ev);
     ev_io_stop(l->ev, io);
 }

@@ -7,7 +7,8 @@
  *           host is not woken by us.
  * Never:    runs the loop; touches the host's hooks and data.
  *
- * An iteration of libev, for the priority that all of them have, the lowest:
+ * An iteration of libev; all of them have the lowest priority, and let others of
+ * that priority go first:
  *
  *     prepare: before() -> wait -> callbacks of the host -> check: after()
  */
@@ -23,12 +24,28 @@ _Static_assert(sizeof(ev_prepare) <= 48 && sizeof(ev_check) <= 48 &&
                sizeof(ev_idle) <= 48 && sizeof(ev_cleanup) <= 48,
                "room for the watchers");
 
+/* Callbacks of the host at EV_MINPRI that are still pending come before us. false:
+ * one of them has run the loop, and in there the guest has stopped. */
+static bool others_first(struct roost__loop_guest *g)
+{
+    bool stopped = false, *outer = g->stopped;
+
+    g->stopped = &stopped;
+    ev_invoke_pending(g->loop->ev);
+    if (!stopped)
+        g->stopped = outer;
+    else if (outer)
+        *outer = true;
+    return !stopped;
+}
+
 static void prepared(struct ev_loop *ev, ev_prepare *w, int events)
 {
     struct roost__loop_guest *g = w->data;
 
     (void)ev, (void)events;
-    g->before(g);
+    if (others_first(g))
+        g->before(g);
 }
 
 static void checked(struct ev_loop *ev, ev_check *w, int events)
@@ -36,7 +53,8 @@ static void checked(struct ev_loop *ev, ev_check *w, int events)
     struct roost__loop_guest *g = w->data;
 
     (void)ev, (void)events;
-    g->after(g);
+    if (others_first(g))
+        g->after(g);
 }
 
 /* That it is active is all: libev does not wait then. */
@@ -57,7 +75,7 @@ void roost__loop_guest_start(struct roost__loop_guest *g)
 {
     struct ev_loop *ev = g->loop->ev;
 
-    g->driver_at = ROOST_NEVER;
+    g->stopped = NULL;
     g->idling = false;
     ev_prepare_init(WATCHER(g, prepare), prepared);
     ev_check_init(WATCHER(g, check), checked);
@@ -95,6 +113,8 @@ void roost__loop_guest_stop(struct roost__loop_guest *g)
 {
     struct ev_loop *ev = g->loop->ev;
 
+    if (g->stopped)
+        *g->stopped = true;
     set_idle(g, false);
     roost__loop_disarm(g->loop);
     ev_ref(ev);
@@ -109,17 +129,13 @@ void roost__loop_guest_no_wait(struct roost__loop_guest *g)
     set_idle(g, true);
 }
 
-void roost__loop_guest_wait_until(struct roost__loop_guest *g, roost_time at,
-                                  roost_time delay)
+/* Exactly then: a host that is idle should not be woken for nothing. */
+void roost__loop_guest_wait_until(struct roost__loop_guest *g, roost_time now,
+                                  roost_time at)
 {
     set_idle(g, false);
-    if (at == g->driver_at && roost__loop_armed(g->loop))
-        return;
-    g->driver_at = at;
-    if (at == ROOST_NEVER)
-        roost__loop_disarm(g->loop);
-    else
-        roost__loop_arm(g->loop, delay);
+    if (at != g->loop->armed_at)
+        roost__loop_arm(g->loop, now, at);
 }
 
 void roost__loop_keep(struct roost__loop *l)

@@ -298,7 +298,7 @@ static void turn_part(struct roost_rt *rt)
     roost_task *t;
 
     rt->turn_left = TURN_RESUMES;
-    rt->turn_began = rt->sys->clock();
+    rt->turn_began = rt->now; /* the last look, at most a poll ago */
     while ((t = next_task(rt)))
         go(rt, &rt->main_sp, &rt->main_fiber, t);
     roost__sched_look(rt);

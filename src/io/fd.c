@@ -66,6 +66,11 @@ static void queue_add(roost_fd_side *s, struct link *l, bool first)
 {
     struct link *head = s->first, *tail = s->last;
 
+    if (!head) { /* nearly always: one reads, one writes */
+        l->next = l->prev = NULL;
+        s->first = s->last = l;
+        return;
+    }
     l->next = first ? head : NULL;
     l->prev = first ? NULL : tail;
     if (l->next)
@@ -80,6 +85,10 @@ static void queue_add(roost_fd_side *s, struct link *l, bool first)
 
 static void queue_remove(roost_fd_side *s, struct link *l)
 {
+    if (s->first == s->last) {
+        s->first = s->last = NULL;
+        return;
+    }
     if (l->prev)
         l->prev->next = l->next;
     else
@@ -177,15 +186,19 @@ static bool fd_abort(roost_wait *w, void *arg)
 
 int roost__fd_park(roost_fd *f, roost_task *t, const struct roost__fd_park *p)
 {
-    struct waiter x = { .f = f, .p = p };
+    struct waiter x; /* links of a side that is not waited for stay unset */
     int side, r;
 
+    x.f = f;
+    x.p = p;
+    x.awake = false;
     roost__wait_init(&x.w, t);
     for (side = 0; side < 2; side++)
         if (p->mask & SIDE_BIT(side)) {
             x.in[side].of = &x;
             queue_add(&f->sides[side], &x.in[side], p->again);
-            roost__loop_fd_start(&t->rt->loop, watcher(&f->sides[side]));
+            if (!watcher(&f->sides[side])->started)
+                roost__loop_fd_start(&t->rt->loop, watcher(&f->sides[side]));
         }
     t->rt->outside++;
     r = roost__park(&x.w, p->what, fd_abort, f, p->place);
@@ -292,7 +305,7 @@ static void bind_to_run(roost_fd *f, struct roost_rt *rt)
     }
 }
 
-int roost__fd_enter(roost_fd *f, roost_task *t, const char *call)
+int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call)
 {
     if (t->scope->effective)
         return -ECANCELED;

@@ -24,10 +24,12 @@
 #define RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
 #endif
 
+/* One call, taken apart by the compiler: all that has it in hand is inlined. */
 struct op {
     /* What the system call returns, or a negative errno. */
     ssize_t (*call)(roost_fd *f, struct op *o);
-    struct roost__fd_park park;
+    const char *what; /* for reports: what it waits for */
+    void *place;
     int side, flags;
     bool more; /* out: the next call may find something too */
     void *buf;
@@ -36,12 +38,14 @@ struct op {
     unsigned *len;
 };
 
+#define INLINE static inline __attribute__((always_inline))
+
 _Static_assert(_Generic((socklen_t)0, unsigned: 1, default: 0),
                "what roost/io.h says of socklen_t");
 
 /* ---- one try ---- */
 
-static ssize_t try_read(roost_fd *f, struct op *o)
+INLINE ssize_t try_read(roost_fd *f, struct op *o)
 {
     ssize_t got = roost__sys->read(f->fd, o->buf, o->bytes);
 
@@ -103,7 +107,7 @@ static ssize_t write_pipe(roost_fd *f, void *buf, size_t bytes)
 }
 
 /* Of all kinds only pipes and sockets raise SIGPIPE. */
-static ssize_t try_write(roost_fd *f, struct op *o)
+INLINE ssize_t try_write(roost_fd *f, struct op *o)
 {
     ssize_t put;
 
@@ -120,7 +124,7 @@ static ssize_t try_write(roost_fd *f, struct op *o)
     return put;
 }
 
-static ssize_t try_recvmsg(roost_fd *f, struct op *o)
+INLINE ssize_t try_recvmsg(roost_fd *f, struct op *o)
 {
     ssize_t got = roost__sys->recvmsg(f->fd, o->buf,
                                       o->flags | MSG_CMSG_CLOEXEC);
@@ -131,7 +135,7 @@ static ssize_t try_recvmsg(roost_fd *f, struct op *o)
     return got;
 }
 
-static ssize_t try_sendmsg(roost_fd *f, struct op *o)
+INLINE ssize_t try_sendmsg(roost_fd *f, struct op *o)
 {
     ssize_t put = roost__sys->sendmsg(f->fd, o->buf, o->flags | MSG_NOSIGNAL);
 
@@ -184,16 +188,16 @@ static ssize_t try_accept(roost_fd *f, struct op *o)
         if (fd >= 0)
             return fd;
         error = errno;
-        if (!concerns_one_connection(f->fd, error))
-            return -error;
         if (o->len)
             *o->len = room;
+        if (!concerns_one_connection(f->fd, error))
+            return -error;
     }
 }
 
 /* ---- trying and waiting ---- */
 
-static int make_call(roost_fd *f, struct op *o)
+INLINE int make_call(roost_fd *f, struct op *o)
 {
     ssize_t r;
 
@@ -205,33 +209,40 @@ static int make_call(roost_fd *f, struct op *o)
     return (int)r;
 }
 
+INLINE int wait_turn(roost_fd *f, roost_task *t, const struct op *o, bool again)
+{
+    return roost__fd_park(f, t, &(struct roost__fd_park){
+        .mask = SIDE_BIT(o->side), .turn = true, .again = again,
+        .what = o->what, .place = o->place });
+}
+
 /* Who has to wait in turn does so also if f may be ready: others came first. */
-static int run_op(roost_fd *f, roost_task *t, struct op *o)
+INLINE int run_op(roost_fd *f, roost_task *t, struct op *o)
 {
     bool first = !(f->maybe & SIDE_BIT(o->side)) ||
                  roost__fd_waited_for(f, o->side);
-    int r = -EAGAIN;
+    bool again = false;
+    int r;
 
-    o->park.mask = SIDE_BIT(o->side);
-    o->park.turn = true;
     for (;;) {
-        if (first || o->park.again) {
-            if (o->park.again && t->scope->effective)
-                return -ECANCELED;
-            r = roost__fd_park(f, t, &o->park);
+        if (first || again) {
+            r = again && t->scope->effective ? -ECANCELED
+                                             : wait_turn(f, t, o, again);
             if (r < 0)
                 return r;
         }
         r = make_call(f, o);
         if (r != -EAGAIN)
             break;
-        o->park.again = true;
+        again = true;
     }
-    roost__fd_pass_on(f, o->side);
+    if (f->sides[o->side].first)
+        roost__fd_pass_on(f, o->side);
     return r;
 }
 
-static int move_bytes(roost_fd *f, roost_task *t, struct op *o, const char *call)
+INLINE int move_bytes(roost_fd *f, roost_task *t, struct op *o,
+                      const char *call)
 {
     int r = roost__fd_enter(f, t, call);
 
@@ -249,8 +260,8 @@ static int move_bytes(roost_fd *f, roost_task *t, struct op *o, const char *call
 int roost_fd_read(roost_fd *f, void *buf, size_t bytes)
 {
     struct op o = { .call = try_read, .side = SIDE_READ, .buf = buf,
-                    .bytes = bytes, .park = { .what = "bytes to read",
-                                              .place = ROOST__PLACE } };
+                    .bytes = bytes, .what = "bytes to read",
+                    .place = ROOST__PLACE };
 
     return move_bytes(f, roost__waiter("roost_fd_read"), &o, "roost_fd_read");
 }
@@ -259,7 +270,7 @@ int roost_fd_write(roost_fd *f, const void *buf, size_t bytes)
 {
     struct op o = { .call = try_write, .side = SIDE_WRITE,
                     .buf = (void *)(uintptr_t)buf, .bytes = bytes,
-                    .park = { .what = "room to write", .place = ROOST__PLACE } };
+                    .what = "room to write", .place = ROOST__PLACE };
 
     return move_bytes(f, roost__waiter("roost_fd_write"), &o, "roost_fd_write");
 }
@@ -268,8 +279,8 @@ int roost_fd_accept(roost_fd *f, struct sockaddr *ret_addr, unsigned *len)
 {
     roost_task *t = roost__waiter("roost_fd_accept");
     struct op o = { .call = try_accept, .side = SIDE_READ, .addr = ret_addr,
-                    .len = len, .park = { .what = "a connection",
-                                          .place = ROOST__PLACE } };
+                    .len = len, .what = "a connection",
+                    .place = ROOST__PLACE };
     int r = roost__fd_enter(f, t, "roost_fd_accept");
 
     return r < 0 ? r : run_op(f, t, &o);
@@ -284,7 +295,7 @@ static size_t bytes_of(const struct msghdr *msg)
     return bytes;
 }
 
-static int move_message(roost_fd *f, roost_task *t, struct op *o,
+INLINE int move_message(roost_fd *f, roost_task *t, struct op *o,
                         const char *call)
 {
     int r = roost__fd_enter(f, t, call);
@@ -300,7 +311,7 @@ int roost_fd_recvmsg(roost_fd *f, struct msghdr *msg, int flags)
 {
     struct op o = { .call = try_recvmsg, .side = SIDE_READ, .buf = msg,
                     .bytes = bytes_of(msg), .flags = flags,
-                    .park = { .what = "a message", .place = ROOST__PLACE } };
+                    .what = "a message", .place = ROOST__PLACE };
 
     return move_message(f, roost__waiter("roost_fd_recvmsg"), &o,
                         "roost_fd_recvmsg");
@@ -310,8 +321,8 @@ int roost_fd_sendmsg(roost_fd *f, const struct msghdr *msg, int flags)
 {
     struct op o = { .call = try_sendmsg, .side = SIDE_WRITE,
                     .buf = (void *)(uintptr_t)msg, .bytes = bytes_of(msg),
-                    .flags = flags, .park = { .what = "room for a message",
-                                              .place = ROOST__PLACE } };
+                    .flags = flags, .what = "room for a message",
+                    .place = ROOST__PLACE };
 
     return move_message(f, roost__waiter("roost_fd_sendmsg"), &o,
                         "roost_fd_sendmsg");
@@ -348,12 +359,21 @@ static int pause_for(roost_fd *f, roost_time delay)
     return r;
 }
 
-/* 0, or -EINPROGRESS: then the loop will say. */
+/* 0, or -EINPROGRESS: then the loop will say. Interrupted, it may have begun. */
 static int connect_once(roost_fd *f, const struct sockaddr *addr, unsigned len)
 {
-    if (roost__sys->connect(f->fd, addr, len) == 0)
+    bool interrupted = false;
+
+    for (;;) {
+        if (roost__sys->connect(f->fd, addr, len) == 0)
+            return 0;
+        if (errno != EINTR)
+            break;
+        interrupted = true;
+    }
+    if (interrupted && errno == EISCONN)
         return 0;
-    return errno == EINTR || errno == EALREADY ? -EINPROGRESS : -errno;
+    return errno == EALREADY ? -EINPROGRESS : -errno;
 }
 
 static int begin_connect(roost_fd *f, const struct sockaddr *addr,

@@ -216,10 +216,39 @@ static void look(struct foreign *set)
     } while (count == BATCH);
 }
 
+/* Ends the wait of a parked task with an error. */
+static void fail(struct group *g, int r)
+{
+    remove_all(g);
+    g->set->rt->outside--;
+    roost_wake(&g->w, r);
+}
+
+/* Those who are woken already have seen what they wanted. */
+static void fail_all(struct foreign *set, int r)
+{
+    struct bucket *b;
+    struct watch *w;
+
+    for (b = set->buckets; b < set->buckets + BUCKETS; b++)
+        for (w = b->first; w;)
+            if (w->group->w.state == WAIT_PARKED) {
+                fail(w->group, r);
+                w = b->first;
+            } else {
+                w = w->next;
+            }
+}
+
+/* 0: the kernel has no room to watch the set itself. */
 static void set_ready(struct roost__loop_fd *io, int mask)
 {
-    (void)mask;
-    look(ROOST__CONTAINER(io, struct foreign, io));
+    struct foreign *set = ROOST__CONTAINER(io, struct foreign, io);
+
+    if (mask)
+        look(set);
+    else
+        fail_all(set, -ENOSPC);
 }
 
 /* ---- the set ---- */
@@ -249,7 +278,6 @@ static int foreign_open(struct roost_rt *rt)
         return r;
     }
     roost__loop_fd_init(&set->io, set->epoll, ROOST_READ, set_ready);
-    roost__loop_fd_start(&rt->loop, &set->io);
     rt->loop.fds.foreign = set;
     rt->loop.fds.close_foreign = foreign_close;
     return 0;
@@ -323,6 +351,7 @@ static int wait_for(roost_task *t, roost_fd_ready *items, size_t count,
     if (r >= 0 && g.ready) {
         look(g.set); /* the others must not starve */
     } else if (r >= 0) {
+        roost__loop_fd_start(&t->rt->loop, &g.set->io);
         t->rt->outside++;
         r = roost__park(&g.w, count == 1 ? "a descriptor" : "descriptors",
                         fds_abort, items, place);
@@ -369,9 +398,7 @@ size_t roost_fd_closing(int fd)
         next = w->next;
         if (item_of(w)->fd != fd || g->w.state != WAIT_PARKED)
             continue;
-        remove_all(g);
-        set->rt->outside--;
-        roost_wake(&g->w, -EBADF);
+        fail(g, -EBADF);
         woken++;
         next = bucket_of(set, fd)->first;
     }

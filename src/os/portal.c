@@ -11,7 +11,11 @@
  *
  * Who posts counts himself in, looks whether the portal is closed, and counts
  * himself out. close() says "closed" first and then waits until nobody is in: what
- * was accepted is complete then, and nobody touches the runtime any more.
+ * was accepted is complete then, and nobody touches the runtime any more. A look
+ * before counting in keeps those who go on trying from holding close() up.
+ *
+ * A thread that got its answer may free the portal before the loop is through
+ * with it, so the loop holds it as well.
  *
  * The queue is Dmitry Vyukov's bounded one: a cell's number says whose turn it is.
  *
@@ -29,8 +33,13 @@
 #include "core/nursery.h"
 #include "core/scope.h"
 #include "core/sched.h"
+#include "core/task.h"
 
 #define CELLS ROOST_PORTAL_POSTS
+
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2 &&
+               ATOMIC_LONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
+               "a signal handler may post");
 
 struct cell {
     atomic_size_t number;
@@ -45,6 +54,7 @@ struct call {
     void *arg;
     roost_nursery *n; /* NULL: no task of its own */
     const char *site;
+    roost__home_fn *home; /* of its task: the nursery's */
     pthread_mutex_t lock;
     pthread_cond_t over;
     bool done;
@@ -59,14 +69,16 @@ struct roost_portal {
     roost_scope *scope;
     const char *site;
     pthread_t thread;
-    int draining;
+    struct call *taken; /* by the loop, not yet run; oldest first */
 
+    atomic_int holders; /* the user, and who is at work on it in the loop */
     atomic_bool closed;
     atomic_size_t inside; /* threads that are posting */
     atomic_size_t head;   /* the next cell to fill */
     size_t tail;          /* the next cell to empty */
     _Atomic(struct call *) calls; /* newest first */
-    _Atomic(const char *) reason, cancel_site; /* NULL: no cancel is pending */
+    _Atomic(const char *) cancel_site; /* of the first that cancels */
+    _Atomic(const char *) reason;      /* NULL: no cancel is pending */
     struct cell cells[CELLS];
 };
 
@@ -75,6 +87,8 @@ struct roost_portal {
 /* false: closed, and nothing of the runtime may be touched. */
 static bool enter(roost_portal *p)
 {
+    if (atomic_load(&p->closed))
+        return false;
     atomic_fetch_add(&p->inside, 1);
     if (!atomic_load(&p->closed))
         return true;
@@ -126,11 +140,16 @@ int roost_portal_post(roost_portal *p, void (*fn)(void *arg), void *arg)
 int roost_portal_cancel_at(roost_portal *p, const char *reason,
                            const char *site)
 {
+    const char *none = NULL;
+
     if (!enter(p))
         return -ESHUTDOWN;
-    atomic_store(&p->cancel_site, site);
-    atomic_store(&p->reason, reason);
-    roost__alarm_ring(&p->rt->alarm);
+    if (atomic_compare_exchange_strong(&p->cancel_site, &none,
+                                       roost__place(site))) {
+        /* The first cause is kept (S2). */
+        atomic_store(&p->reason, reason ? reason : "");
+        roost__alarm_ring(&p->rt->alarm);
+    }
     leave(p);
     return 0;
 }
@@ -165,12 +184,16 @@ static void complete(struct call *c, int result)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* A pthread_cancel has to wait: the loop has a pointer to our stack. */
 static int call(roost_portal *p, struct call *c)
 {
-    int r;
+    int r, before;
 
+    if (atomic_load(&p->closed)) /* its thread's number may be ours by now */
+        return -ESHUTDOWN;
     if (pthread_equal(p->thread, pthread_self()))
         return -EDEADLK;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->over, NULL);
     r = hand_in(p, c);
@@ -180,6 +203,7 @@ static int call(roost_portal *p, struct call *c)
     }
     pthread_cond_destroy(&c->over);
     pthread_mutex_destroy(&c->lock);
+    pthread_setcancelstate(before, NULL);
     return r;
 }
 
@@ -213,14 +237,23 @@ static bool empty_cell(roost_portal *p, struct cell *ret)
     return true;
 }
 
-/* The error goes to the thread that called, so it fails nobody here. */
 static int call_task(void *arg)
 {
     struct call *c = arg;
-    int r = c->fn(c->arg);
 
-    complete(c, r);
-    return r == -ECANCELED && roost_cancelled() ? r : 0;
+    return c->fn(c->arg);
+}
+
+/* When its deferred functions have run, too: they may use what is the calling
+ * thread's (T6). The error goes to that thread, so it fails nobody here. */
+static void call_home(roost_task *t, int result)
+{
+    struct call *c = t->arg;
+    roost__home_fn *home = c->home;
+
+    result = roost__task_settle(t, result);
+    complete(c, result);
+    home(t, result == -ECANCELED && t->base.effective ? result : 0);
 }
 
 static void run_call(struct call *c)
@@ -237,58 +270,80 @@ static void run_call(struct call *c)
         return;
     }
     r = roost__spawn_child(&s, &t);
-    if (r < 0)
+    if (r < 0) {
         complete(c, r);
+        return;
+    }
+    c->home = t->home;
+    t->home = call_home;
 }
 
-/* Oldest first. */
-static struct call *take_calls(roost_portal *p)
+static void take_calls(roost_portal *p)
 {
     struct call *newest = atomic_exchange(&p->calls, NULL), *first = NULL, *next;
+    struct call **end = &p->taken;
 
     for (; newest; newest = next) {
         next = newest->next;
         newest->next = first;
         first = newest;
     }
-    return first;
+    while (*end)
+        end = &(*end)->next;
+    *end = first;
 }
 
-static void cancel_scope(roost_portal *p)
+static void cancel_scope(roost_portal *p, const char *reason)
 {
-    const char *reason = atomic_exchange(&p->reason, NULL);
-
     if (reason)
         roost__scope_cancel(p->scope, &(struct roost__cause){
             .kind = CAUSE_HAND, .reason = reason,
             .site = atomic_load(&p->cancel_site) });
 }
 
-/* Outside any task, whatever ran when it was called: nothing may wait here. The
- * calls are taken first: what a thread posted before it called runs before. */
+/* Not more than there is room for: the tasks come in between. What was posted
+ * into a cell that we emptied has rung again. */
+static void run_posts(roost_portal *p)
+{
+    struct cell c;
+    size_t n;
+
+    for (n = 0; n < CELLS && empty_cell(p, &c); n++)
+        c.fn(c.arg);
+}
+
+static void let_go(roost_portal *p)
+{
+    const struct roost_sys *sys = p->sys;
+
+    if (atomic_fetch_sub(&p->holders, 1) == 1)
+        sys->free(p);
+}
+
+/* Outside any task, whatever ran when it was called: nothing may wait here. What
+ * is done last is taken first: so what a thread posted before it cancelled or
+ * called runs before, and a cancel comes before its call. */
 static void drain(roost_portal *p)
 {
     struct roost_rt *rt = p->rt;
     roost_task *outer = rt->current;
-    struct call *calls = take_calls(p), *next;
-    struct cell c;
-    size_t n;
+    const char *reason;
+    struct call *c;
 
     rt->current = NULL;
     rt->visits++;
-    p->draining++;
-    for (n = 0; n < CELLS && empty_cell(p, &c); n++)
-        c.fn(c.arg);
-    for (; calls; calls = next) {
-        next = calls->next;
-        run_call(calls);
+    atomic_fetch_add(&p->holders, 1);
+    take_calls(p);
+    reason = atomic_exchange(&p->reason, NULL);
+    run_posts(p);
+    cancel_scope(p, reason);
+    while ((c = p->taken)) { /* or a close in one of them has run the rest */
+        p->taken = c->next;
+        run_call(c);
     }
-    cancel_scope(p);
-    p->draining--;
+    let_go(p);
     rt->visits--;
     rt->current = outer;
-    if (n == CELLS) /* more may be there; the tasks come first */
-        roost__alarm_ring(&rt->alarm);
 }
 
 static void drain_source(struct roost__source *s)
@@ -339,8 +394,8 @@ static void unlink_portal(roost_portal *p)
 
 static bool is_empty(const roost_portal *p)
 {
-    return atomic_load(&p->head) == p->tail && !atomic_load(&p->calls) &&
-           !atomic_load(&p->reason);
+    return atomic_load(&p->head) == p->tail && !p->taken &&
+           !atomic_load(&p->calls) && !atomic_load(&p->reason);
 }
 
 void roost_portal_close(roost_portal *p)
@@ -348,13 +403,16 @@ void roost_portal_close(roost_portal *p)
     ROOST_USAGE(pthread_equal(p->thread, pthread_self()), "roost_portal_close was "
                 "called in another thread than the one that opened it at %s; post "
                 "a function that closes it", roost__place(p->site));
-    if (atomic_exchange(&p->closed, true))
+    if (atomic_load(&p->closed))
         return;
+    atomic_fetch_add(&p->holders, 1);
+    atomic_store(&p->closed, true);
     while (atomic_load(&p->inside))
         sched_yield();
     unlink_portal(p);
     while (!is_empty(p))
         drain(p);
+    let_go(p);
 }
 
 /* For the scope that is about to end. */
@@ -392,6 +450,7 @@ roost_portal *roost_portal_open_at(roost_scope *s, const char *site)
     p->scope = s;
     p->site = site;
     p->thread = pthread_self();
+    atomic_init(&p->holders, 1);
     init_cells(p);
     r = roost__alarm_add(&rt->alarm, &rt->loop, &p->source);
     if (r < 0) {
@@ -414,8 +473,5 @@ void roost_portal_free(roost_portal *p)
     ROOST_USAGE(atomic_load(&p->closed), "roost_portal_free was given the portal "
                 "opened at %s, which is open; close it, or leave its scope, first",
                 roost__place(p->site));
-    ROOST_USAGE(!p->draining, "roost_portal_free was called by a function posted "
-                "to the very portal, opened at %s; free it later",
-                roost__place(p->site));
-    p->sys->free(p);
+    let_go(p);
 }

@@ -70,9 +70,8 @@ static void unmake(struct roost__guest *g)
     sys->free(g);
 }
 
-/* false: the guest is no more. That was its last root, or done() has run the loop
- * and that ended the last one. */
-static bool settle(struct roost__guest *g)
+/* With its last root the guest is gone; done() may also run the loop, or attach. */
+static void settle(struct roost__guest *g)
 {
     const struct roost_sys *sys = g->rt.sys;
     roost_root *finished = take_finished(&g->rt);
@@ -80,35 +79,32 @@ static bool settle(struct roost__guest *g)
     if (!g->rt.roots && !g->going)
         unmake(g);
     tell_host(finished, sys);
-    return roost__rt && roost__rt->guest == g;
 }
 
 /* ---- turns ---- */
 
 /* A task may itself run its host's loop: it then stands for the main stack
- * until that has returned; its root keeps the guest. false: the guest is no
- * more. */
-static bool turn(struct roost__guest *g)
+ * until that has returned, and its root keeps the guest. Otherwise the guest may
+ * be gone after this. */
+static void turn(struct roost__guest *g)
 {
     struct roost_rt *rt = &g->rt;
     roost_task *outer = rt->current;
     struct roost__fiber main_fiber = rt->main_fiber;
     void *main_sp = rt->main_sp;
-    bool more;
 
     if (outer) {
         rt->main_fiber = outer->fiber;
         rt->current = NULL;
     }
     roost__sched_turn(rt);
-    more = settle(g);
+    settle(g);
     if (outer) {
         outer->fiber = rt->main_fiber;
         rt->main_fiber = main_fiber;
         rt->main_sp = main_sp;
         rt->current = outer;
     }
-    return more;
 }
 
 /* After the host's callbacks. */
@@ -121,22 +117,19 @@ static void after_callbacks(struct roost__loop_guest *hooks)
         turn(g);
 }
 
+/* Tasks that are ready run after a look at what else is. Not here: ev_run with
+ * EVRUN_ONCE would go on to wait although done() has been called. */
 static void before_wait(struct roost__loop_guest *hooks)
 {
-    struct roost__guest *g = guest_of(hooks);
-    struct roost_rt *rt = &g->rt;
+    struct roost_rt *rt = &guest_of(hooks)->rt;
     roost_time next;
 
-    if (roost__sched_busy(rt) && !turn(g))
-        return;
     if (roost__sched_busy(rt)) {
         roost__loop_guest_no_wait(hooks);
         return;
     }
     next = roost__wheel_next(&rt->wheel);
-    roost__loop_guest_wait_until(hooks, next,
-                                 next == ROOST_NEVER
-                                     ? next : next - roost__sched_now(rt));
+    roost__loop_guest_wait_until(hooks, roost__sched_now(rt), next);
     roost__stacks_trim(&rt->stacks, rt->now);
 }
 

@@ -16,6 +16,7 @@
 
 #include <roost/trace.h>
 
+#include "arch/switch.h"
 #include "core/scope.h"
 #include "core/sched.h"
 #include "inspect/overflow.h"
@@ -61,11 +62,10 @@ static void moved(struct roost_rt *rt)
 /* Something outside may wake us: wait for it in real time. */
 static void wait_outside(struct roost_rt *rt, const char *what)
 {
-    roost_time left = rt->moved_at + STANDSTILL - rt->sys->clock();
-
     say_standstill(rt, what);
-    roost__loop_wait(&rt->loop, rt->said_standstill ? ROOST_NEVER
-                                                    : left > 0 ? left : 1);
+    roost__loop_wait(&rt->loop, rt->sys->clock(),
+                     rt->said_standstill ? ROOST_NEVER
+                                         : rt->moved_at + STANDSTILL);
 }
 
 /* Nothing of ours can come. The callbacks of a loop that was given may still
@@ -106,19 +106,19 @@ static void idle_virtual(struct roost_rt *rt)
 
 static void idle_real(struct roost_rt *rt)
 {
-    roost_time next = roost__wheel_next(&rt->wheel), delay = ROOST_NEVER, again;
+    roost_time next = roost__wheel_next(&rt->wheel), now, again;
 
-    if (next != ROOST_NEVER) {
-        delay = next - roost__sched_now(rt);
-    } else if (rt->outside == 0 && rt->holds == 0) {
+    if (next == ROOST_NEVER && rt->outside == 0 && rt->holds == 0) {
         wait_for_host(rt);
         return;
     }
-    if (delay > ROOST_MS(1)) {
-        again = roost__stacks_trim(&rt->stacks, rt->now);
-        delay = again < delay ? again : delay;
+    now = rt->now; /* of the look that ended the turn */
+    if (next - now > ROOST_MS(1)) {
+        again = roost__stacks_trim(&rt->stacks, now);
+        if (again < next - now)
+            next = now + again;
     }
-    roost__loop_wait(&rt->loop, delay);
+    roost__loop_wait(&rt->loop, now, next);
     roost__sched_look(rt);
 }
 
@@ -175,6 +175,7 @@ int roost_run_with_at(const roost_options *o, roost_task_fn *fn, void *arg,
     struct roost_rt rt;
     int r;
 
+    ROOST__STOP_EXCEPTIONS(); /* of callbacks: its tasks would hang in the air */
     ROOST_USAGE(!roost__rt, "roost_run at %s is inside the run begun at %s; spawn "
                 "a task, or use another thread", roost__place(site),
                 roost__place(roost__rt->site));

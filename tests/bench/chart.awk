@@ -2,8 +2,8 @@
 # an SVG. From the caller: date, machine.
 #
 # Times stand in one panel, in ns; memory in another, in bytes. The scales are
-# logarithmic: a grid line for each power of ten. Counts and page tables are for
-# the table alone.
+# logarithmic: a grid line for each power of ten. Counts, page tables and the
+# smaller crowds are for the table alone.
 
 BEGIN {
     BAR = 12; GAP = 7; LEFT = 160; WIDE = 560
@@ -27,7 +27,8 @@ function field(name,    s) {
     bench = field("bench"); peer = field("peer"); unit = field("unit")
     value = field("value") + 0
     if (unit == "us") { value *= 1000; unit = "ns" }
-    if ((unit != "ns" && unit != "bytes") || bench ~ /_pte$/ || value <= 0)
+    if ((unit != "ns" && unit != "bytes") || value <= 0 ||
+        bench ~ /_pte$|^idle_100?000_/)
         next
     if (!(bench in panel)) { panel[bench] = unit; benches[++nbenches] = bench }
     if (!(peer in known)) { known[peer] = 1; peers[++npeers] = peer }

@@ -17,6 +17,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
@@ -32,7 +33,7 @@
 
 #include "bench/bench.h"
 
-enum { MESSAGE = 64, EVENTS = 256 };
+enum { MESSAGE = 64, EVENTS = 256, COUNTERS = 64 };
 
 struct connection {
     int fd;
@@ -44,6 +45,7 @@ struct connection {
 static struct connection *connections;
 static uint64_t nconnections;
 static int poller, patience_ms = 10000, want_calls;
+static int counters[COUNTERS], ncounters;
 static pid_t server;
 static char **server_command;
 static cpu_set_t server_cpu;
@@ -129,40 +131,59 @@ static double server_settled_us(void)
 
     for (int i = 0; i < 50 && before < now; i++) {
         before = now;
-        usleep(1000);
+        usleep(1000); /* lint: the clock is another process's */
         now = server_cpu_us();
     }
     return now;
 }
 
-/* What counts the system calls of the server's first thread from now on. */
-static int calls_open(void)
+/* What counts the system calls of a thread from now on. */
+static int counter_open(pid_t thread)
 {
+    static const char path[] =
+        "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
     struct perf_event_attr what = {
         .type = PERF_TYPE_TRACEPOINT,
         .size = sizeof what,
+        .inherit = 1, /* threads that it starts later */
     };
-    static const char path[] =
-        "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
     FILE *id = fopen(path, "r");
     int number = 0, fd;
 
     bench_must(id && fscanf(id, "%d", &number) == 1, "no tracefs for --calls");
     fclose(id);
     what.config = (__u64)number;
-    fd = (int)syscall(SYS_perf_event_open, &what, server, -1, -1, 0);
+    fd = (int)syscall(SYS_perf_event_open, &what, thread, -1, -1, 0);
     bench_must(fd >= 0, "no permission for --calls");
     return fd;
 }
 
-static void calls_print(const struct bench *b, int counter, uint64_t ops)
+/* One for each thread that the server has by now. */
+static void counters_open(void)
 {
-    uint64_t calls = 0;
+    char path[64];
+    struct dirent *entry;
+    DIR *threads;
 
-    bench_must(read(counter, &calls, sizeof calls) == sizeof calls,
-               "no count of calls");
-    bench_figure(b->name, "_syscalls", "calls", (double)calls / (double)ops);
-    close(counter);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)server);
+    threads = opendir(path);
+    bench_must(threads != NULL, "the server is gone");
+    while ((entry = readdir(threads)))
+        if (entry->d_name[0] != '.' && ncounters < COUNTERS)
+            counters[ncounters++] = counter_open(atoi(entry->d_name));
+    closedir(threads);
+}
+
+static void counters_print(const struct bench *b, uint64_t ops)
+{
+    uint64_t calls, sum = 0;
+
+    for (int i = 0; i < ncounters; i++) {
+        bench_must(read(counters[i], &calls, sizeof calls) == sizeof calls,
+                   "no count of calls");
+        sum += calls;
+    }
+    bench_figure(b->name, "_syscalls", "calls", (double)sum / (double)ops);
 }
 
 /* ---- connections ---- */
@@ -284,7 +305,6 @@ static void silence(void)
 static void echo(const struct bench *b, uint64_t ops)
 {
     double began, ended;
-    int counter = -1;
 
     nconnections = b->size;
     choose_cpus();
@@ -294,12 +314,12 @@ static void echo(const struct bench *b, uint64_t ops)
     requests(500 + 2 * b->size);
     began = server_settled_us();
     if (want_calls)
-        counter = calls_open();
+        counters_open();
     requests(ops);
     ended = server_settled_us();
     silence();
     if (want_calls)
-        calls_print(b, counter, ops);
+        counters_print(b, ops);
     else
         bench_figure(b->name, "_cpu", "us", (ended - began) / (double)ops);
 }

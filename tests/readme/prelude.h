@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <roost.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,11 @@ struct job { int number; };
 struct modem;
 typedef void modem_reply(int reply, void *user);
 
-extern int r, fd, u, v, command;
+struct ev_loop;
+struct session;
+struct frame;
+
+extern int r, fd, command;
 extern const char *path;
 extern char buf[4096];
 extern size_t total;
@@ -29,7 +35,21 @@ extern struct modem *m;
 extern roost_chan *c;
 extern roost_event event;
 
-extern int fetch_both(int u, int v, size_t *ret_total) ROOST_WAITS;
+extern const struct sockaddr_in *from;
+extern struct ev_loop *loop;
+extern struct session *session;
+extern struct frame *frame;
+extern roost_root *root;
+extern roost_portal *p;
+extern roost_nursery *n;
+extern int serve(void *session) ROOST_WAITS;
+extern int reload(void) ROOST_WAITS;
+extern void session_over(int result, void *session);
+extern void on_frame(void *frame);
+extern void camera_start(roost_portal *p);
+extern void frame_drop(struct frame *frame);
+extern int fetch_both(const struct sockaddr_in *from,
+                      size_t *ret_total) ROOST_WAITS;
 extern int greet(int fd) ROOST_WAITS;
 extern int read_reply(int fd, char *buf, size_t bytes) ROOST_WAITS;
 extern int say_goodbye(int fd) ROOST_WAITS;

@@ -1,7 +1,8 @@
 /* hosts.h - a program with a libev loop of its own, for tests of guests.
  *
- * Hosts live in real time: waits are a few ms. A test begins with host_begin and
- * ends with host_end, which wants the loop as it was: no watcher, no reference.
+ * Hosts live in real time: waits are a few ms. A test begins with host_begin
+ * and ends with host_end, which wants the loop as it was: no watcher of ours
+ * and no reference.
  */
 #ifndef ROOST_TESTS_RULES_HOSTS_H
 #define ROOST_TESTS_RULES_HOSTS_H
