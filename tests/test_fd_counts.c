@@ -78,6 +78,16 @@ static ssize_t count_pwritev2(int fd, const struct iovec *parts, int n,
     return counted(&counts.writes, pwritev2(fd, parts, n, at, flags));
 }
 
+static ssize_t count_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    return counted(&counts.sends, sendmsg(fd, msg, flags));
+}
+
+static ssize_t count_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    return counted(&counts.reads, recvmsg(fd, msg, flags));
+}
+
 static int count_accept4(int fd, struct sockaddr *addr, unsigned *len, int flags)
 {
     return (int)counted(&counts.accepts, accept4(fd, addr, len, flags));
@@ -109,6 +119,8 @@ static void run_counted(roost_task_fn *fn)
     sys.read = count_read;
     sys.send = count_send;
     sys.write = count_write;
+    sys.sendmsg = count_sendmsg;
+    sys.recvmsg = count_recvmsg;
     sys.pwritev2 = count_pwritev2;
     sys.accept4 = count_accept4;
     sys.fcntl = count_fcntl;
@@ -379,6 +391,42 @@ static void one_look_at_the_loop_serves_all_who_wait(void **state)
     run_counted(a_burst);
 }
 
+static int messages(void *arg)
+{
+    char buf[8] = "";
+    struct iovec part = { buf, 1 };
+    struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct counts before = counts;
+    struct fds p = open_pair();
+    roost_fd f[2];
+    int i, round;
+
+    (void)arg;
+    EXPECT_INT(roost_fd_open(&f[0], p.r), 0);
+    EXPECT_INT(roost_fd_open(&f[1], p.w), 0);
+    for (round = 0; round < 20; round++) {
+        long waits = counts.waits;
+
+        part.iov_len = 1;
+        for (i = 0; i < 5; i++)
+            EXPECT_INT(roost_fd_sendmsg(&f[0], &msg, 0), 1);
+        EXPECT_INT(counts.waits - waits, 0);
+        part.iov_len = sizeof buf;
+        EXPECT_INT(roost_fd_recvmsg(&f[1], &msg, 0), 5);
+    }
+    EXPECT_INT(counts.reads - before.reads, 20);
+    EXPECT_INT(counts.sends - before.sends, 100);
+    roost_fd_close(&f[0]);
+    roost_fd_close(&f[1]);
+    return 0;
+}
+
+static void messages_are_tried_only_when_they_may_go(void **state)
+{
+    (void)state;
+    run_counted(messages);
+}
+
 static int devices(void *arg)
 {
     struct counts before = counts;
@@ -574,6 +622,7 @@ int main(void)
         cmocka_unit_test(a_served_connection_reads_nothing_in_vain),
         cmocka_unit_test(full_reads_and_the_end_need_no_look_at_the_loop),
         cmocka_unit_test(one_look_at_the_loop_serves_all_who_wait),
+        cmocka_unit_test(messages_are_tried_only_when_they_may_go),
         cmocka_unit_test(a_device_is_tried_at_once),
         cmocka_unit_test(a_connection_costs_one_accept),
         cmocka_unit_test(a_client_costs_two_epoll_ctl_and_a_server_one),

@@ -50,7 +50,7 @@ typedef struct roost_fd {
     int fd;
     uint8_t open, kind, was_blocking, no_rwf;
     uint8_t maybe; /* ROOST_READ, ROOST_WRITE: may be ready, try first */
-    void *pause;   /* a connect between two attempts */
+    void *pauses;  /* tasks between two attempts */
     uint64_t run;  /* the loop it is bound to; 0: none yet */
     roost_fd_side sides[2];
     void *reserved[4];
@@ -112,7 +112,8 @@ ROOST_API int roost_fd_connect(roost_fd *f, const struct sockaddr *addr,
 
 /* recvmsg(2) and sendmsg(2) that wait: bytes or a negative errno. Descriptors
  * that come along are close-on-exec; no SIGPIPE. Several tasks may wait; they
- * are served in order, a message each. With MSG_DONTWAIT in flags, and to read
+ * are served in order, a message each. A Unix datagram to a full receiver, for
+ * which there is no event, is tried again after pauses. With MSG_DONTWAIT in flags, and to read
  * the error queue, they try once: -EAGAIN. */
 ROOST_API int roost_fd_recvmsg(roost_fd *f, struct msghdr *msg, int flags)
     ROOST_WAITS;

@@ -339,7 +339,7 @@ static void wake_all(roost_fd_side *s)
 static void let_go(roost_fd *f, const char *call)
 {
     struct roost_rt *rt = roost__rt;
-    struct roost__fd_pause *pause = f->pause;
+    struct roost__fd_pause *pause;
     int side;
 
     f->open = 0;
@@ -350,7 +350,7 @@ static void let_go(roost_fd *f, const char *call)
                 "run when that one is over", call, f->fd);
     for (side = 0; side < 2; side++)
         wake_all(&f->sides[side]);
-    if (pause)
+    for (pause = f->pauses; pause; pause = pause->next)
         pause->gone = true;
     for (side = 0; side < 2; side++)
         roost__loop_fd_stop(&rt->loop, watcher(&f->sides[side]));

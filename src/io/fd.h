@@ -56,9 +56,10 @@ void roost__fd_pass_on(roost_fd *f, int side);
 /* Does not look for events of this side until somebody parks again. */
 void roost__fd_quiet(roost_fd *f, int side);
 
-/* roost_fd's pause: a task that sleeps and will look at f afterwards, unless f
+/* On roost_fd's list: a task that sleeps, and will look at f afterwards unless f
  * was closed meanwhile. */
 struct roost__fd_pause {
+    struct roost__fd_pause *next;
     bool gone;
 };
 

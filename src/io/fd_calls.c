@@ -31,6 +31,8 @@ struct op {
     const char *what; /* for reports: what it waits for */
     void *place;
     int side, flags;
+    int misses;       /* sendmsg: woken in vain so often */
+    roost_time delay; /* of its next pause */
     bool more; /* out: the next call may find something too */
     void *buf;
     size_t bytes;
@@ -216,27 +218,50 @@ INLINE int wait_turn(roost_fd *f, roost_task *t, const struct op *o, bool again)
         .what = o->what, .place = o->place });
 }
 
+/* Where there is no event: 1, 2, 4... 64 ms. f may be gone after the sleep,
+ * whatever the sleep says. */
+static int pause_for(roost_fd *f, roost_time *delay)
+{
+    struct roost__fd_pause pause = { .next = f->pauses }, *p;
+    int r;
+
+    f->pauses = &pause;
+    r = roost_sleep(*delay);
+    if (pause.gone)
+        return -EBADF;
+    if (f->pauses == &pause) {
+        f->pauses = pause.next;
+    } else {
+        for (p = f->pauses; p->next != &pause; p = p->next)
+            ;
+        p->next = pause.next;
+    }
+    *delay = *delay < ROOST_MS(64) ? *delay * 2 : *delay;
+    return r;
+}
+
+/* A Unix socket is writable as such; that a datagram's receiver is full is said
+ * in sendmsg alone. So who was woken in vain more than twice sleeps a little, or
+ * it would spin. */
+INLINE int wait_again(roost_fd *f, roost_task *t, struct op *o)
+{
+    if (t->scope->effective)
+        return -ECANCELED;
+    if (o->call == try_sendmsg && ++o->misses > 2)
+        return pause_for(f, &o->delay);
+    return wait_turn(f, t, o, true);
+}
+
 /* Who has to wait in turn does so also if f may be ready: others came first. */
 INLINE int run_op(roost_fd *f, roost_task *t, struct op *o)
 {
-    bool first = !(f->maybe & SIDE_BIT(o->side)) ||
-                 roost__fd_waited_for(f, o->side);
-    bool again = false;
-    int r;
+    int r = 0;
 
-    for (;;) {
-        if (first || again) {
-            r = again && t->scope->effective ? -ECANCELED
-                                             : wait_turn(f, t, o, again);
-            if (r < 0)
-                return r;
-        }
-        r = make_call(f, o);
-        if (r != -EAGAIN)
-            break;
-        again = true;
-    }
-    if (f->sides[o->side].first)
+    if (!(f->maybe & SIDE_BIT(o->side)) || roost__fd_waited_for(f, o->side))
+        r = wait_turn(f, t, o, false);
+    while (r >= 0 && (r = make_call(f, o)) == -EAGAIN)
+        r = wait_again(f, t, o);
+    if (r >= 0 && f->sides[o->side].first)
         roost__fd_pass_on(f, o->side);
     return r;
 }
@@ -320,6 +345,7 @@ int roost_fd_recvmsg(roost_fd *f, struct msghdr *msg, int flags)
 int roost_fd_sendmsg(roost_fd *f, const struct msghdr *msg, int flags)
 {
     struct op o = { .call = try_sendmsg, .side = SIDE_WRITE,
+                    .delay = ROOST_MS(1),
                     .buf = (void *)(uintptr_t)msg, .bytes = bytes_of(msg),
                     .flags = flags, .what = "room for a message",
                     .place = ROOST__PLACE };
@@ -344,20 +370,6 @@ int roost_fd_wait(roost_fd *f, int mask)
 }
 
 /* ---- connecting ---- */
-
-/* f may be gone after the sleep, whatever the sleep says. */
-static int pause_for(roost_fd *f, roost_time delay)
-{
-    struct roost__fd_pause pause = { 0 };
-    int r;
-
-    f->pause = &pause;
-    r = roost_sleep(delay);
-    if (pause.gone)
-        return -EBADF;
-    f->pause = NULL;
-    return r;
-}
 
 /* 0, or -EINPROGRESS: then the loop will say. Interrupted, it may have begun. */
 static int connect_once(roost_fd *f, const struct sockaddr *addr, unsigned len)
@@ -386,10 +398,9 @@ static int begin_connect(roost_fd *f, const struct sockaddr *addr,
         r = connect_once(f, addr, len);
         if (r != -EAGAIN || addr->sa_family != AF_UNIX)
             return r;
-        r = pause_for(f, delay);
+        r = pause_for(f, &delay);
         if (r < 0)
             return r;
-        delay = delay < ROOST_MS(64) ? delay * 2 : delay;
     }
 }
 
@@ -400,7 +411,7 @@ int roost_fd_connect(roost_fd *f, const struct sockaddr *addr, unsigned len)
 
     if (r < 0)
         return r;
-    if (roost__fd_waited_for(f, SIDE_WRITE) || f->pause)
+    if (roost__fd_waited_for(f, SIDE_WRITE) || f->pauses)
         return -EBUSY;
     r = begin_connect(f, addr, len);
     if (r != -EINPROGRESS)

@@ -332,7 +332,7 @@ IN_TASK(a_full_unix_listener_is_tried_again_after_pauses)
     EXPECT_INT(roost_fd_open(&other, socket(AF_UNIX, SOCK_STREAM, 0)), 0);
     EXPECT_INT(ROOST_WITHIN(ROOST_MS(20), roost_fd_connect(&other,
                (struct sockaddr *)&h.place.addr, h.place.len)), -ETIMEDOUT);
-    EXPECT(!other.pause);
+    EXPECT(!other.pauses);
     roost_fd_close(&other);
     close(served);
     close(clients[0]);
@@ -477,6 +477,96 @@ static int datagrams(void *arg)
     return 0;
 }
 
+/* A sender that is not connected is writable however full the receiver is. */
+struct datagram {
+    roost_fd *f;
+    struct sockaddr_un *to;
+    unsigned len;
+    int r;
+};
+
+static int sends_datagram(void *arg)
+{
+    struct datagram *d = arg;
+    struct iovec part = { (char[1]){ 'x' }, 1 };
+    struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1,
+                          .msg_name = d->to, .msg_namelen = d->len };
+
+    d->r = 7;
+    d->r = roost_fd_sendmsg(d->f, &msg, 0);
+    return 0;
+}
+
+static long sends;
+
+static ssize_t count_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    sends++;
+    return sendmsg(fd, msg, flags);
+}
+
+/* A receiver that has no room for another datagram. */
+static int full_receiver(struct sockaddr_un *to, unsigned *len)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0), filler;
+
+    to->sun_family = AF_UNIX;
+    *len = sizeof *to;
+    EXPECT_INT(bind(fd, (struct sockaddr *)to, sizeof to->sun_family), 0);
+    EXPECT_INT(getsockname(fd, (struct sockaddr *)to, len), 0);
+    filler = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    while (sendto(filler, "y", 1, 0, (struct sockaddr *)to, *len) == 1)
+        ;
+    close(filler);
+    return fd;
+}
+
+static int count_of(const struct datagram *d, int r)
+{
+    return (d[0].r == r) + (d[1].r == r) + (d[2].r == r);
+}
+
+static int sends_to_full(void *arg)
+{
+    struct sockaddr_un to = { 0 };
+    roost_fd *f = malloc(sizeof *f);
+    struct datagram d[3];
+    unsigned len;
+    int fd = full_receiver(&to, &len), i;
+
+    (void)arg;
+    EXPECT_INT(roost_fd_open(f, socket(AF_UNIX, SOCK_DGRAM, 0)), 0);
+    sends = 0;
+    ROOST_NURSERY(n);
+    for (i = 0; i < 3; i++) {
+        d[i] = (struct datagram){ f, &to, len, 0 };
+        roost_spawn(n, sends_datagram, &d[i]);
+    }
+    EXPECT_INT(roost_sleep(ROOST_SEC(1)), 0);
+    EXPECT_INT(count_of(d, 7), 3);
+    EXPECT(sends < 100);
+    take_byte(fd);
+    EXPECT_INT(roost_sleep(ROOST_MS(200)), 0);
+    EXPECT_INT(count_of(d, 1), 1);
+    roost_fd_close(f);
+    free(f);
+    EXPECT_INT(roost_nursery_close(n, 0), 0);
+    EXPECT_INT(count_of(d, -EBADF), 2);
+    close(fd);
+    return 0;
+}
+
+static void a_datagram_to_a_full_receiver_does_not_spin(void **state)
+{
+    roost_options o = { .clock = ROOST_CLOCK_VIRTUAL };
+    struct roost_sys sys = roost__sys_default;
+
+    (void)state;
+    sys.sendmsg = count_sendmsg;
+    o.sys = &sys;
+    assert_int_equal(kit_run_with(&o, sends_to_full, NULL), 0);
+}
+
 static void datagrams_come_one_by_one(void **state)
 {
     (void)state;
@@ -495,6 +585,7 @@ int main(void)
         cmocka_unit_test(closing_ends_a_connect_in_its_pause),
         cmocka_unit_test(a_connection_under_way_is_waited_for),
         cmocka_unit_test(messages_carry_descriptors_which_are_close_on_exec),
+        cmocka_unit_test(a_datagram_to_a_full_receiver_does_not_spin),
         cmocka_unit_test(datagrams_come_one_by_one),
     };
 

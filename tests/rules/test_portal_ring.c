@@ -1,11 +1,35 @@
 /* test_portal_ring.c - claims about the queue of a portal that need its inside:
  *                      numbers that wrap, and a thread stopped in a post.
  *
- * The room's source is part of this program, in place of the library's.
+ * The room's source is part of this program, in place of the library's, and its
+ * rings pass through here.
  */
+#include "core/rt.h"
+
+static void ring(struct roost__alarm *a);
+
+#define roost__alarm_ring ring
 #include "os/portal.c"
+#undef roost__alarm_ring
 
 #include "rules/portals.h"
+
+/* What is rung for must be there already; and who rings must be counted in, so
+ * that the alarm cannot go meanwhile. */
+static roost_portal *watched;
+static atomic_int rings, too_early, not_inside;
+
+static void ring(struct roost__alarm *a)
+{
+    if (watched) {
+        atomic_fetch_add(&rings, 1);
+        if (is_empty(watched))
+            atomic_fetch_add(&too_early, 1);
+        if (!atomic_load(&watched->inside))
+            atomic_fetch_add(&not_inside, 1);
+    }
+    roost__alarm_ring(a);
+}
 
 /* As after `posts` that were all taken. */
 static void pretend(roost_portal *p, size_t posts)
@@ -95,7 +119,7 @@ static void end_post(roost_portal *p, size_t at, const char *text)
     p->cells[at % CELLS].fn = logs;
     p->cells[at % CELLS].arg = word(text);
     atomic_store(&p->cells[at % CELLS].number, at + 1);
-    roost__alarm_ring(&p->rt->alarm);
+    ring(&p->rt->alarm);
     leave(p);
 }
 
@@ -155,7 +179,7 @@ static int ends_late(void *arg)
         return 0;
     }
     r = fill_cell(p, logs, word("late"));
-    roost__alarm_ring(&p->rt->alarm);
+    ring(&p->rt->alarm);
     leave(p);
     return r;
 }
@@ -211,12 +235,16 @@ static void who_finds_it_closed_is_not_inside_G5(void **state)
 struct caller {
     roost_portal *p;
     const char *name;
+    bool answered;
     struct thread t;
 };
 
 static int says_name(void *arg)
 {
-    kit_log(((struct caller *)arg)->name);
+    struct caller *c = arg;
+
+    kit_log(c->name);
+    c->answered = true;
     return 0;
 }
 
@@ -255,6 +283,37 @@ static void calls_are_answered_in_the_order_they_came(void **state)
 {
     (void)state;
     assert_int_equal(kit_run(answers_in_turn, NULL), 0);
+}
+
+static int uses_all_ways(void *arg)
+{
+    struct caller c = { .name = "call" };
+
+    (void)arg;
+    ROOST_SCOPE(s);
+    watched = c.p = roost_portal_open(s);
+    begin_thread(&c.t, calls_by_name, &c); /* alone: the queue is empty */
+    while (!c.answered)
+        let_posts_run();
+    EXPECT_INT(join_thread(&c.t), 0);
+    EXPECT_INT(roost_portal_post(c.p, logs, word("post")), 0);
+    let_posts_run();
+    EXPECT_INT(roost_portal_cancel(c.p, "a test"), 0);
+    EXPECT_INT(roost_sleep(1), -ECANCELED);
+    EXPECT_LOG("call post");
+    EXPECT_INT(atomic_load(&rings), 3);
+    EXPECT_INT(atomic_load(&too_early), 0);
+    EXPECT_INT(atomic_load(&not_inside), 0);
+    watched = NULL;
+    EXPECT_INT(roost_scope_leave(s, -ECANCELED), 0);
+    roost_portal_free(c.p);
+    return 0;
+}
+
+static void who_rings_is_inside_and_has_left_something_G5(void **state)
+{
+    (void)state;
+    assert_int_equal(kit_run(uses_all_ways, NULL), 0);
 }
 
 /* ---- one look takes no more than there is room for ---- */
@@ -309,6 +368,7 @@ int main(void)
         cmocka_unit_test(close_waits_for_the_post_under_way_G5),
         cmocka_unit_test(who_finds_it_closed_is_not_inside_G5),
         cmocka_unit_test(calls_are_answered_in_the_order_they_came),
+        cmocka_unit_test(who_rings_is_inside_and_has_left_something_G5),
         cmocka_unit_test(one_look_runs_as_many_as_its_cells_at_most),
     };
 

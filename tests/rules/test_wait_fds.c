@@ -81,6 +81,7 @@ static int odd_items(void *arg)
     items[0] = (roost_fd_ready){ .fd = null, .mask = ROOST_READ };
     EXPECT_INT(roost_wait_fds(items, 3), 3); /* the others do not starve */
     items[0].fd = file;
+    memset(items[2].room, 0xee, sizeof items[2].room); /* of no importance */
     EXPECT_INT(roost_wait_fds(items, 3), -EPERM);
     EXPECT_HAS(kit_error(roost_error_of(-EPERM)), "is a regular file");
     close(file);
