@@ -1,8 +1,9 @@
 /* loop_fd.c - watchers of descriptors, as libev keeps them.
  *
  * Owns:     the list of watchers that are started.
- * Promises: no watcher keeps a loop alive, a host's least of all (G1); none stays behind in a loop that goes on without us;
- *           stop and start between two looks at the loop reach no kernel.
+ * Promises: no watcher keeps a loop alive, a host's least of all (G1); none stays
+ *           in a loop that goes on without us; stop and start between two looks at
+ *           the loop reach no kernel.
  * Never:    knows what a descriptor is used for.
  */
 #include "core/loop.h"
@@ -41,8 +42,8 @@ static void list_remove(struct roost__loop_fds *fds, struct roost__loop_fd *w)
 }
 
 /* On an error libev has stopped the watcher, counted it as one that keeps the
- * loop alive, and taken note as if the kernel knew of it; set anew, it is told to
- * the kernel at the next start. */
+ * loop alive, and taken note as if the kernel knew of it; set anew, it is told
+ * to the kernel at the next start. */
 static void fd_ready(struct ev_loop *ev, ev_io *io, int events)
 {
     struct roost__loop_fd *w = ROOST__CONTAINER(io, struct roost__loop_fd, io);
@@ -107,8 +108,9 @@ uint64_t roost__loop_fds_run(struct roost__loop *l)
 }
 
 /* An own loop is destroyed with its lists, so nothing is touched there: a
- * roost_fd that was forgotten may be gone. Libev itself links through those that
- * are started, so taking them off a host's loop is as safe as leaving them. */
+ * roost_fd that was forgotten may be gone. Libev itself links through those
+ * that are started, so taking them off a host's loop is as safe as leaving
+ * them. */
 void roost__loop_fds_close(struct roost__loop *l)
 {
     if (l->fds.foreign)

@@ -7,10 +7,10 @@
  * Wakes:    one waiter a direction, when the loop says ready; all, from close.
  *
  * Readiness. libev is level-triggered: it says "ready" at each look for as long
- * as it is true. So a direction needs one bit, `maybe`: set by the callback, and
- * cleared by whoever finds out or has good reason to think that it is over; a bit
- * cleared too early costs one look at the loop, never a lost event. With the bit
- * a call is tried first, without it the task parks first.
+ * as it is true. So a direction needs one bit, `maybe`: set by the callback,
+ * and cleared by whoever finds out or has good reason to think that it is over;
+ * a bit cleared too early costs one look at the loop, never a lost event. With
+ * the bit a call is tried first, without it the task parks first.
  *
  * The watcher of a direction, from the first park to the close:
  *
@@ -22,11 +22,11 @@
  * so who reads and parks again before the loop is looked at touches no kernel.
  * Parked => started. One waiter at most is awake: this keeps them in order.
  *
- * A fresh descriptor may be written to, which is nearly always so. It may not be
- * read from: what was just accepted or connected has its first bytes half a round
- * trip away; the watcher has to be told to the kernel anyway, and the look at the
- * loop that follows finds bytes that are there already. Only devices, which the
- * kernel often cannot watch, are tried at once.
+ * A fresh descriptor may be written to, which is nearly always so. It may not
+ * be read from: what was just accepted or connected has its first bytes half a
+ * round trip away; the watcher has to be told to the kernel anyway, and the
+ * look at the loop that follows finds bytes that are there already. Only
+ * devices, which the kernel often cannot watch, are tried at once.
  */
 #include "io/fd.h"
 

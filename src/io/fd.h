@@ -21,8 +21,8 @@ void roost__fd_adopt(roost_fd *f, int fd);
  * and blocks all the same. */
 int roost__fd_kind(int fd, mode_t *ret_mode);
 
-/* The entry of every call that waits: -ECANCELED, -EBADF, or 0 and f is bound to
- * the run. */
+/* The entry of every call that waits: -ECANCELED, -EBADF, or 0 and f is bound
+ * to the run. */
 int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call);
 
 /* A closed one is bound to no run. */
@@ -56,8 +56,8 @@ void roost__fd_pass_on(roost_fd *f, int side);
 /* Does not look for events of this side until somebody parks again. */
 void roost__fd_quiet(roost_fd *f, int side);
 
-/* On roost_fd's list: a task that sleeps, and will look at f afterwards unless f
- * was closed meanwhile. */
+/* On roost_fd's list: a task that sleeps, and will look at f afterwards unless
+ * f was closed meanwhile. */
 struct roost__fd_pause {
     struct roost__fd_pause *next;
     bool gone;

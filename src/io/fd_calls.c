@@ -6,10 +6,10 @@
  *           process's handling of it is not touched.
  * Never:    allocates.
  *
- * Short means over: a read that was not full has emptied the descriptor, a write
- * that was not whole has filled it, and a listener has rarely two connections at
- * once. So the next call waits for the loop instead of finding EAGAIN, which
- * would cost more than half of a call that finds something.
+ * Short means over: a read that was not full has emptied the descriptor, a
+ * write that was not whole has filled it, and a listener has rarely two
+ * connections at once. So the next call waits for the loop instead of finding
+ * EAGAIN, which would cost more than half of a call that finds something.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,8 +63,8 @@ static void pipe_signal(sigset_t *set)
     sigaddset(set, SIGPIPE);
 }
 
-/* The signal goes to this thread; blocked, it waits there until it is taken. One
- * that waited before us stays. */
+/* The signal goes to this thread; blocked, it waits there until it is taken.
+ * One that waited before us stays. */
 static ssize_t write_masked(int fd, const void *buf, size_t bytes)
 {
     const struct roost_sys *sys = roost__sys;
@@ -157,8 +157,8 @@ static int socket_option(int fd, int name)
     return value;
 }
 
-/* Linux hands errors of the new connection to accept: they end that one, not the
- * listener. EOPNOTSUPP means it of TCP alone: else no such call. */
+/* Linux hands errors of the new connection to accept: they end that one, not
+ * the listener. EOPNOTSUPP means it of TCP alone: else no such call. */
 static bool concerns_one_connection(int fd, int error)
 {
     switch (error) {
@@ -241,8 +241,8 @@ static int pause_for(roost_fd *f, roost_time *delay)
 }
 
 /* A Unix socket is writable as such; that a datagram's receiver is full is said
- * in sendmsg alone. So who was woken in vain more than twice sleeps a little, or
- * it would spin. */
+ * in sendmsg alone. So who was woken in vain more than twice sleeps a little,
+ * or it would spin. */
 INLINE int wait_again(roost_fd *f, roost_task *t, struct op *o)
 {
     if (t->scope->effective)
@@ -371,7 +371,8 @@ int roost_fd_wait(roost_fd *f, int mask)
 
 /* ---- connecting ---- */
 
-/* 0, or -EINPROGRESS: then the loop will say. Interrupted, it may have begun. */
+/* 0, or -EINPROGRESS: then the loop will say. It may have begun also when it was
+ * interrupted. */
 static int connect_once(roost_fd *f, const struct sockaddr *addr, unsigned len)
 {
     bool interrupted = false;

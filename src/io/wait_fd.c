@@ -11,10 +11,10 @@
  *           aborts when it is closed by then. Here an error of epoll_ctl is an
  *           answer like any other.
  *
- * A registration is one shot: after an event, or when its waiter has gone, it is
- * silent until the next wait arms it again, so one that was left behind costs one
- * event at most. Each arming has a number, `turn`, which comes back with the
- * event: one of an earlier owner of the number is told apart.
+ * A registration is one shot: after an event, or when its waiter has gone, it
+ * is silent until the next wait arms it again, so one that was left behind
+ * costs one event at most. Each arming has a number, `turn`, which comes back
+ * with the event: one of an earlier owner of the number is told apart.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -14,8 +14,8 @@
  * was accepted is complete then, and nobody touches the runtime any more. A look
  * before counting in keeps those who go on trying from holding close() up.
  *
- * A thread that got its answer may free the portal before the loop is through
- * with it, so the loop holds it as well.
+ * A thread that got its answer may free the portal while the loop is still at
+ * it, so the loop holds it as well.
  *
  * The queue is Dmitry Vyukov's bounded one: a cell's number says whose turn it is.
  *
@@ -166,12 +166,13 @@ static int hand_in(roost_portal *p, struct call *c)
     return 0;
 }
 
-static void wait_over(struct call *c)
+static int wait_over(struct call *c)
 {
     pthread_mutex_lock(&c->lock);
     while (!c->done)
         pthread_cond_wait(&c->over, &c->lock);
     pthread_mutex_unlock(&c->lock);
+    return c->result;
 }
 
 /* After the unlock the thread goes on, and *c with it. */
@@ -197,10 +198,8 @@ static int call(roost_portal *p, struct call *c)
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->over, NULL);
     r = hand_in(p, c);
-    if (r >= 0) {
-        wait_over(c);
-        r = c->result;
-    }
+    if (r >= 0)
+        r = wait_over(c);
     pthread_cond_destroy(&c->over);
     pthread_mutex_destroy(&c->lock);
     pthread_setcancelstate(before, NULL);
@@ -237,11 +236,9 @@ static bool empty_cell(roost_portal *p, struct cell *ret)
     return true;
 }
 
-static int call_task(void *arg)
+static int call_task(void *c)
 {
-    struct call *c = arg;
-
-    return c->fn(c->arg);
+    return ((struct call *)c)->fn(((struct call *)c)->arg);
 }
 
 /* When its deferred functions have run, too: they may use what is the calling
@@ -270,12 +267,12 @@ static void run_call(struct call *c)
         return;
     }
     r = roost__spawn_child(&s, &t);
-    if (r < 0) {
+    if (r >= 0) {
+        c->home = t->home;
+        t->home = call_home;
+    } else {
         complete(c, r);
-        return;
     }
-    c->home = t->home;
-    t->home = call_home;
 }
 
 static void take_calls(roost_portal *p)
@@ -301,8 +298,8 @@ static void cancel_scope(roost_portal *p, const char *reason)
             .site = atomic_load(&p->cancel_site) });
 }
 
-/* Not more than there is room for: the tasks come in between. What was posted
- * into a cell that we emptied has rung again. */
+/* Not more than there is room for: the tasks come in between. Who filled a cell
+ * that we emptied has rung again. */
 static void run_posts(roost_portal *p)
 {
     struct cell c;
@@ -314,24 +311,51 @@ static void run_posts(roost_portal *p)
 
 static void let_go(roost_portal *p)
 {
-    const struct roost_sys *sys = p->sys;
-
     if (atomic_fetch_sub(&p->holders, 1) == 1)
-        sys->free(p);
+        p->sys->free(p);
 }
 
-/* Outside any task, whatever ran when it was called: nothing may wait here. What
- * is done last is taken first: so what a thread posted before it cancelled or
- * called runs before, and a cancel comes before its call. */
+/* What runs here is outside any task, also when a task's end of a scope has
+ * called it: its stack then stands for the main one, which a guest's function
+ * may need, to run its host's loop. */
+struct visit {
+    roost_task *outer;
+    struct roost__fiber main_fiber;
+    void *main_sp;
+};
+
+static void begin_visit(struct roost_rt *rt, struct visit *v)
+{
+    rt->visits++;
+    if (!v->outer)
+        return;
+    v->main_fiber = rt->main_fiber;
+    v->main_sp = rt->main_sp;
+    rt->main_fiber = v->outer->fiber;
+    rt->current = NULL;
+}
+
+static void end_visit(struct roost_rt *rt, struct visit *v)
+{
+    rt->visits--;
+    if (!v->outer)
+        return;
+    v->outer->fiber = rt->main_fiber;
+    rt->main_fiber = v->main_fiber;
+    rt->main_sp = v->main_sp;
+    rt->current = v->outer;
+}
+
+/* What is done last is taken first: so what a thread posted before it cancelled
+ * or called runs before, and a cancel comes before its call. */
 static void drain(roost_portal *p)
 {
     struct roost_rt *rt = p->rt;
-    roost_task *outer = rt->current;
+    struct visit visit = { .outer = rt->current };
     const char *reason;
     struct call *c;
 
-    rt->current = NULL;
-    rt->visits++;
+    begin_visit(rt, &visit);
     atomic_fetch_add(&p->holders, 1);
     take_calls(p);
     reason = atomic_exchange(&p->reason, NULL);
@@ -342,8 +366,7 @@ static void drain(roost_portal *p)
         run_call(c);
     }
     let_go(p);
-    rt->visits--;
-    rt->current = outer;
+    end_visit(rt, &visit);
 }
 
 static void drain_source(struct roost__source *s)

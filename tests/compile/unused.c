@@ -20,10 +20,6 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
 void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
          const roost_spawn_options *o, roost_event *e)
 {
-    roost_fd fd;
-    struct msghdr *msg = NULL;
-    roost_fd_ready ready;
-    roost_signals signals;
     static const roost_local key = { "key", NULL };
     roost_wait w;
     roost_lot lot = { NULL, NULL };
@@ -53,16 +49,6 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
     CALL((roost_chan_recv)(c, &item)); /* unused */
     CALL(roost_event_wait(e)); /* unused */
     CALL(roost_event_join(e)); /* unused */
-    CALL(roost_wait_fd(0, ROOST_READ)); /* unused */
-    CALL(roost_wait_fds(&ready, 1)); /* unused */
-    CALL(roost_fd_wait(&fd, ROOST_READ)); /* unused */
-    CALL(roost_fd_read(&fd, &item, sizeof item)); /* unused */
-    CALL(roost_fd_write(&fd, &item, sizeof item)); /* unused */
-    CALL(roost_fd_accept(&fd, NULL, NULL)); /* unused */
-    CALL(roost_fd_connect(&fd, NULL, 0)); /* unused */
-    CALL(roost_fd_recvmsg(&fd, msg, 0)); /* unused */
-    CALL(roost_fd_sendmsg(&fd, msg, 0)); /* unused */
-    CALL(roost_signals_wait(&signals)); /* unused */
 
     CALL(ROOST_WITHIN(ROOST_SEC(1), roost_checkpoint())); /* unused */
     CALL(ROOST_UNTIL(roost_now(), roost_checkpoint())); /* unused */
@@ -79,6 +65,33 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
     CALL(roost_chan_recv_nowait(c, &item)); /* unused */
     CALL((roost_chan_recv_nowait)(c, &item)); /* unused */
 
+    /* A failed spawn is the nursery's failure too, so it need not be read. */
+    roost_spawn(n, task, NULL);
+    roost_spawn_copy(n, task, &item, sizeof item);
+    roost_spawn_with(n, task, NULL, o);
+}
+
+void edges(roost_nursery *n, roost_scope *s);
+
+void edges(roost_nursery *n, roost_scope *s)
+{
+    roost_fd fd;
+    struct msghdr *msg = NULL;
+    roost_fd_ready ready;
+    roost_signals signals;
+    int item = 0;
+
+    CALL(roost_wait_fd(0, ROOST_READ)); /* unused */
+    CALL(roost_wait_fds(&ready, 1)); /* unused */
+    CALL(roost_fd_wait(&fd, ROOST_READ)); /* unused */
+    CALL(roost_fd_read(&fd, &item, sizeof item)); /* unused */
+    CALL(roost_fd_write(&fd, &item, sizeof item)); /* unused */
+    CALL(roost_fd_accept(&fd, NULL, NULL)); /* unused */
+    CALL(roost_fd_connect(&fd, NULL, 0)); /* unused */
+    CALL(roost_fd_recvmsg(&fd, msg, 0)); /* unused */
+    CALL(roost_fd_sendmsg(&fd, msg, 0)); /* unused */
+    CALL(roost_signals_wait(&signals)); /* unused */
+
     CALL(roost_fd_open(&fd, 0)); /* unused */
     CALL(roost_signals_open(&signals, &item)); /* unused */
     CALL((roost_signals_open)(&signals, &item)); /* unused */
@@ -91,9 +104,4 @@ void all(roost_nursery *n, roost_scope *s, roost_chan *c, roost_child *child,
     CALL(roost_portal_call(NULL, task, NULL)); /* unused */
     CALL(roost_portal_run(NULL, n, task, NULL)); /* unused */
     CALL((roost_portal_run)(NULL, n, task, NULL)); /* unused */
-
-    /* A failed spawn is the nursery's failure too, so it need not be read. */
-    roost_spawn(n, task, NULL);
-    roost_spawn_copy(n, task, &item, sizeof item);
-    roost_spawn_with(n, task, NULL, o);
 }

@@ -138,6 +138,67 @@ static void callbacks_of_the_host_open_post_and_close_G2(void **state)
     host_end(h.loop);
 }
 
+/* ---- a posted function runs the host's loop ---- */
+
+static int gets_on(void *arg)
+{
+    int i, r = 0;
+
+    for (i = 0; i < 5 && r >= 0; i++, ++*(int *)arg)
+        r = roost_sleep(ROOST_MS(1));
+    return r;
+}
+
+static void runs_loop(void *arg)
+{
+    struct host *h = arg;
+
+    while (h->ran < 3)
+        ev_run(h->loop, EVRUN_ONCE);
+    EXPECT(!roost__self());
+}
+
+/* In the loop, and the scope is left meanwhile; or as the scope is left, on the
+ * stack of its task. */
+static int nests(struct host *h, bool sleeps)
+{
+    roost_portal *p;
+
+    ROOST_NURSERY(n);
+    h->ran = 0;
+    roost_spawn(n, gets_on, &h->ran);
+    roost_scope_enter(h->s, ROOST_NEVER);
+    p = roost_portal_open(h->s);
+    EXPECT_INT(roost_portal_post(p, runs_loop, h), 0);
+    if (sleeps)
+        EXPECT_INT(roost_sleep(ROOST_MS(1)), 0);
+    EXPECT_INT(roost_scope_leave(h->s, 0), 0);
+    EXPECT(sleeps || h->ran >= 3);
+    over_and_free(p);
+    EXPECT_INT(roost_sleep(ROOST_MS(1)), 0);
+    return roost_nursery_close(n, 0);
+}
+
+static int nests_both(void *arg)
+{
+    roost_scope s;
+
+    ((struct host *)arg)->s = &s;
+    EXPECT_INT(nests(arg, true), 0);
+    return nests(arg, false);
+}
+
+static void a_posted_function_may_run_the_hosts_loop_G2(void **state)
+{
+    struct host h = { .loop = host_begin() };
+
+    (void)state;
+    begin_root(&h.root, h.loop, nests_both, &h);
+    ev_run(h.loop, 0);
+    EXPECT_ENDED(&h.root, 0);
+    host_end(h.loop);
+}
+
 /* ---- the loop goes first ---- */
 
 static int waits_with_portal(void *arg)
@@ -250,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_thread_wakes_a_root_on_an_idle_loop_G1_G5),
         cmocka_unit_test(a_thread_cancels_a_root_G5),
         cmocka_unit_test(callbacks_of_the_host_open_post_and_close_G2),
+        cmocka_unit_test(a_posted_function_may_run_the_hosts_loop_G2),
         cmocka_unit_test(a_loop_that_is_destroyed_closes_its_portals_G3_G5),
         cmocka_unit_test(guests_in_threads_post_to_each_other_G4_G5),
     };
