@@ -26,7 +26,8 @@
  * it holds the virtual clock only with ROOST_HOLD_IO.
  *
  * Posted functions run outside any task, in turn. They may spawn into an open
- * nursery, set events, send without waiting, wake and cancel; not wait.
+ * nursery, set events, send without waiting, wake and cancel; not wait. At the
+ * scope's end they run on the stack of the task that leaves it, which is small.
  */
 #ifndef ROOST_PORTAL_H
 #define ROOST_PORTAL_H
@@ -52,8 +53,8 @@ ROOST_API roost_portal *roost_portal_open_at(roost_scope *s, const char *site)
  * does nothing. In the loop's thread. */
 ROOST_API void roost_portal_close(roost_portal *p);
 
-/* Frees a closed portal, from any thread, when none will use it any more: after
- * joining the threads that got it, say. NULL is fine. */
+/* Frees a closed portal, from any thread and from posted functions, when none will
+ * use it any more: after joining the threads that got it, say. NULL is fine. */
 ROOST_API void roost_portal_free(roost_portal *p);
 
 /* Has fn(arg) run on the loop. From any thread, and from signal handlers: it
@@ -78,8 +79,9 @@ ROOST_API int roost_portal_run_at(roost_portal *p, roost_nursery *n,
                                   roost_task_fn *fn, void *arg,
                                   const char *site) ROOST_MUST;
 
-/* Cancels the portal's scope. From any thread, and from signal handlers.
- * `reason` is a string literal. 0, or -ESHUTDOWN: the scope is over. */
+/* Cancels the portal's scope, behind what the thread posted before and ahead of
+ * what it calls afterwards. From any thread, and from signal handlers. `reason`
+ * is a string literal. 0, or -ESHUTDOWN: the scope is over. */
 ROOST_API int roost_portal_cancel(roost_portal *p, const char *reason);
 ROOST_API int roost_portal_cancel_at(roost_portal *p, const char *reason,
                                      const char *site);

@@ -98,7 +98,8 @@ static void idle_virtual(struct roost_rt *rt)
         moved(rt);
         roost__sched_look(rt);
     } else if (rt->outside > 0) {
-        wait_outside(rt, "only descriptors can wake its tasks");
+        wait_outside(rt, "only the outside (descriptors, signals, portals) can "
+                         "wake its tasks");
     } else {
         wait_for_host(rt);
     }

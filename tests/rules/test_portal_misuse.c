@@ -3,6 +3,8 @@
 #include "rules/portals.h"
 #include "rules/wrong.h"
 
+#include <ev.h>
+
 /* ---- where it cannot be opened ---- */
 
 static int opens_outside(void *arg)
@@ -305,12 +307,53 @@ static void a_post_that_spawns_into_a_closed_nursery_is_named_N6(void **state)
     ALL_DIE(wrong);
 }
 
+/* ---- a callback of the host is no posted function ---- */
+
+static void callback_spawns(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop, (void)w, (void)events;
+    spawns(NULL);
+}
+
+static void does_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static int posts_before(void *arg)
+{
+    (void)arg;
+    ROOST_NURSERY(n);
+    of_posts = n;
+    return roost_nursery_close(
+        n, posts_and_sleeps(does_nothing, roost_nursery_scope(n)));
+}
+
+static int runs_with_callback(void *arg)
+{
+    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    ev_timer timer;
+
+    (void)arg;
+    ev_timer_init(&timer, callback_spawns, .02, 0.);
+    ev_timer_start(loop, &timer);
+    return roost_run_with(&(roost_options){ .loop = loop }, posts_before, NULL);
+}
+
+static void a_hosts_callback_cannot_spawn_behind_a_post_T5(void **state)
+{
+    (void)state;
+    kit_dies_outside(runs_with_callback, NULL, "spawn.c:1", "outside a task",
+                     NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_portal_is_opened_in_the_run_of_an_open_scope),
         cmocka_unit_test(closing_elsewhere_and_freeing_an_open_one_are_named),
         cmocka_unit_test(a_posted_function_cannot_wait_T5),
+        cmocka_unit_test(a_hosts_callback_cannot_spawn_behind_a_post_T5),
         cmocka_unit_test(a_post_that_spawns_into_a_closed_nursery_is_named_N6),
     };
 

@@ -253,7 +253,7 @@ static int waits_for_byte(void *arg)
 
 static void whoever_holds_the_clock_for_long_is_named_D3(void **state)
 {
-    const char *words[] = { "only descriptors can wake its tasks",
+    const char *words[] = { "only the outside (descriptors, signals, portals) can wake its tasks",
                             "something outside the run holds it" };
     const char *said;
     int fd[2], i;
