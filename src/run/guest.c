@@ -70,13 +70,19 @@ static void unmake(struct roost__guest *g)
     sys->free(g);
 }
 
+/* Nobody is left, nor a post under way that has run the loop to this end. */
+static bool is_over(const struct roost__guest *g)
+{
+    return !g->rt.roots && !g->rt.visits && !g->going;
+}
+
 /* With its last root the guest is gone; done() may also run the loop, or attach. */
 static void settle(struct roost__guest *g)
 {
     const struct roost_sys *sys = g->rt.sys;
     roost_root *finished = take_finished(&g->rt);
 
-    if (!g->rt.roots && !g->going)
+    if (is_over(g))
         unmake(g);
     tell_host(finished, sys);
 }
@@ -115,6 +121,8 @@ static void after_callbacks(struct roost__loop_guest *hooks)
     roost__sched_look(&g->rt);
     if (roost__sched_busy(&g->rt))
         turn(g);
+    else if (is_over(g))
+        settle(g);
 }
 
 /* Tasks that are ready run after a look at what else is. Not here: ev_run with

@@ -201,6 +201,38 @@ static void a_posted_function_may_run_the_hosts_loop_G2(void **state)
 
 /* ---- the loop goes first ---- */
 
+static void runs_to_the_end(void *arg)
+{
+    struct host *h = arg;
+
+    ev_run(h->loop, 0);
+    EXPECT_INT(h->root.ended, 1);
+    h->ran++;
+}
+
+/* Sleeps until the post has run the loop, which then has no root left. */
+static int ends_meanwhile(void *arg)
+{
+    struct host *h = arg;
+
+    h->p = roost_portal_open(NULL);
+    EXPECT_INT(roost_portal_post(h->p, runs_to_the_end, h), 0);
+    return roost_sleep(ROOST_MS(2));
+}
+
+static void a_post_may_run_the_loop_until_no_root_is_left_G2(void **state)
+{
+    struct host h = { .loop = host_begin() };
+
+    (void)state;
+    begin_root(&h.root, h.loop, ends_meanwhile, &h);
+    ev_run(h.loop, 0);
+    EXPECT_ENDED(&h.root, 0);
+    EXPECT_INT(h.ran, 1);
+    roost_portal_free(h.p);
+    host_end(h.loop);
+}
+
 static int waits_with_portal(void *arg)
 {
     struct host *h = arg;
@@ -312,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_thread_cancels_a_root_G5),
         cmocka_unit_test(callbacks_of_the_host_open_post_and_close_G2),
         cmocka_unit_test(a_posted_function_may_run_the_hosts_loop_G2),
+        cmocka_unit_test(a_post_may_run_the_loop_until_no_root_is_left_G2),
         cmocka_unit_test(a_loop_that_is_destroyed_closes_its_portals_G3_G5),
         cmocka_unit_test(guests_in_threads_post_to_each_other_G4_G5),
     };
