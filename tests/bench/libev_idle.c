@@ -57,6 +57,7 @@ static void idle(const struct bench *b, uint64_t ops)
     ev_invoke_pending(loop);
     bench_figure_ns(b->name, "_cancel", began, ops);
     bench_must(live == 0, "somebody stayed");
+    ev_loop_destroy(loop);
 }
 
 int main(int argc, char **argv)
