@@ -231,7 +231,8 @@ public:
     }
 
     explicit nursery(const roost_nursery_options &o, place at = place::here())
-        noexcept : site_(at.text), isolates_(o.policy == ROOST_ISOLATE)
+        noexcept : site_(at.text), isolates_(o.policy == ROOST_ISOLATE),
+                   sheds_(o.shed)
     {
         roost_nursery_open_with_at(&n_, &o, site_);
     }
@@ -264,13 +265,14 @@ public:
         if constexpr (child::is_plain) {
             child c{ this, at.text, std::forward<F>(f) };
             o.copy_bytes = sizeof c;
-            return roost_spawn_with_at(&n_, child::run, &c, &o, at.text);
+            return spawned(
+                roost_spawn_with_at(&n_, child::run, &c, &o, at.text));
         } else {
             child *c = new (std::nothrow)
                 child{ this, at.text, std::forward<F>(f) };
             o.copy_bytes = 0;
-            int r = roost_spawn_with_at(&n_, c ? child::run : no_memory, c, &o,
-                                        at.text);
+            int r = spawned(roost_spawn_with_at(
+                &n_, c ? child::run : no_memory, c, &o, at.text));
             if (r < 0)
                 delete c;
             return c ? r : -ENOMEM;
@@ -323,9 +325,17 @@ private:
 
     static int no_memory(void *) { return -ENOMEM; }
 
+    /* A refused spawn may be the first failure: no later exception is thrown. */
+    int spawned(int r) noexcept
+    {
+        if (r != -EAGAIN || !sheds_)
+            first_.note(r);
+        return r;
+    }
+
     roost_nursery n_;
     const char *site_;
-    bool open_ = true, isolates_ = false;
+    bool open_ = true, isolates_ = false, sheds_ = false;
     detail::failure first_;
     int in_flight_ = detail::exceptions_in_flight();
 };

@@ -39,7 +39,8 @@ typedef struct roost_signals {
 } roost_signals;
 
 /* Opens a receiver of the `signals`, a list that ends with 0; one named twice
- * counts once. The list is read before it returns. 0, or with nothing changed:
+ * counts once. The list is read before it returns. 0, or with nothing changed but
+ * that *s names none:
  *
  *     -EINVAL  an empty list, or a number that cannot be received: SIGKILL and
  *              SIGSTOP; SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and

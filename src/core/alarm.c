@@ -23,7 +23,8 @@ static void rung(struct roost__loop_fd *watch, int mask)
     struct roost__source *s;
     uint64_t count;
 
-    (void)mask;
+    if (!mask) /* refused; who is deaf would leave threads waiting for ever */
+        roost__loop_fd_start(a->loop, watch);
     roost_ignore((int)a->sys->read(a->fd, &count, sizeof count));
     /* Before the drain: who comes later rings again. */
     atomic_exchange(&a->rung, 0);

@@ -10,7 +10,7 @@ struct roost__loop_fd;
 
 /* The descriptors of a loop; all zero is none. */
 struct roost__loop_fds {
-    struct roost__loop_fd *active; /* watchers that libev has in its lists */
+    struct roost__loop_fd *active; /* watchers in a given loop */
     uint64_t run;  /* a number of its own, once a roost_fd was bound to it */
     size_t open;   /* roost_fds bound and not closed */
     bool no_rwf;   /* the kernel has no RWF_NOSIGNAL */
@@ -32,7 +32,7 @@ struct roost__loop {
  * does not count among those that keep libev's loop alive. */
 struct roost__loop_fd {
     void (*ready)(struct roost__loop_fd *w, int mask);
-    struct roost__loop_fd *next, *prev; /* among the active */
+    struct roost__loop_fd *next, *prev; /* in a given loop */
     bool started; /* so that it need not be asked for */
     _Alignas(8) char io[64];
 };

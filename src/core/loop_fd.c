@@ -1,6 +1,6 @@
 /* loop_fd.c - watchers of descriptors, as libev keeps them.
  *
- * Owns:     the list of watchers that are started.
+ * Owns:     the list of watchers that are started in a given loop.
  * Promises: no watcher keeps a loop alive, a host's least of all (G1); none stays
  *           in a loop that goes on without us; stop and start between two looks at
  *           the loop reach no kernel.
@@ -22,8 +22,14 @@ static ev_io *io_of(struct roost__loop_fd *w)
     return (ev_io *)(void *)w->io;
 }
 
-static void list_add(struct roost__loop_fds *fds, struct roost__loop_fd *w)
+/* Only a loop that goes on without us has to be rid of its watchers; in our own a
+ * neighbour in the list may be one that was forgotten, on a stack that is gone. */
+static void list_add(struct roost__loop *l, struct roost__loop_fd *w)
 {
+    struct roost__loop_fds *fds = &l->fds;
+
+    if (l->own)
+        return;
     w->prev = NULL;
     w->next = fds->active;
     if (w->next)
@@ -31,12 +37,14 @@ static void list_add(struct roost__loop_fds *fds, struct roost__loop_fd *w)
     fds->active = w;
 }
 
-static void list_remove(struct roost__loop_fds *fds, struct roost__loop_fd *w)
+static void list_remove(struct roost__loop *l, struct roost__loop_fd *w)
 {
+    if (l->own)
+        return;
     if (w->prev)
         w->prev->next = w->next;
     else
-        fds->active = w->next;
+        l->fds.active = w->next;
     if (w->next)
         w->next->prev = w->prev;
 }
@@ -52,7 +60,7 @@ static void fd_ready(struct ev_loop *ev, ev_io *io, int events)
 
     if (events & EV_ERROR) {
         ev_ref(ev);
-        list_remove(&l->fds, w);
+        list_remove(l, w);
         w->started = false;
         ev_io_set(io, io->fd, io->events);
     } else {
@@ -81,7 +89,7 @@ void roost__loop_fd_start(struct roost__loop *l, struct roost__loop_fd *w)
     io->data = l;
     ev_io_start(l->ev, io);
     ev_unref(l->ev);
-    list_add(&l->fds, w);
+    list_add(l, w);
     w->started = true;
 }
 
@@ -91,7 +99,7 @@ void roost__loop_fd_stop(struct roost__loop *l, struct roost__loop_fd *w)
 
     if (!w->started)
         return;
-    list_remove(&l->fds, w);
+    list_remove(l, w);
     w->started = false;
     ev_ref(l->ev);
     ev_io_stop(l->ev, io);
@@ -119,7 +127,7 @@ void roost__loop_fds_close(struct roost__loop *l)
         roost__say("a run ended with %zu roost_fd%s still open; nothing can wait "
                    "for them any more: call roost_fd_close before the run ends",
                    l->fds.open, l->fds.open == 1 ? "" : "s");
-    while (!l->own && l->fds.active)
+    while (l->fds.active)
         roost__loop_fd_stop(l, l->fds.active);
     l->fds = (struct roost__loop_fds){ 0 };
 }

@@ -140,6 +140,8 @@ struct roost_rt {
     roost_root *roots;
     struct roost__guest *guest; /* NULL: the loop is run by us */
     bool deadlocked, pierced, main_known;
+    bool abandoned; /* by a test that failed: no task runs again */
+    bool (*at_rest)(struct roost_rt *rt); /* of a test: true, it woke somebody */
     bool said_standstill;
     roost_time moved_at; /* real time when virtual time last moved */
     uint64_t next_id;

@@ -13,6 +13,7 @@
 #include "core/sched.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/switch.h"
@@ -270,6 +271,16 @@ void roost__sched_suspend(struct roost_rt *rt)
     go(rt, &t->sp, &t->fiber, next);
 }
 
+_Noreturn void roost__sched_abandon(struct roost_rt *rt)
+{
+    roost_task *t = rt->current;
+
+    rt->abandoned = true;
+    rt->turn_left = 0;
+    go(rt, &t->sp, &t->fiber, NULL);
+    abort();
+}
+
 void roost__sched_yield(struct roost_rt *rt, bool forced)
 {
     roost_task *t = rt->current, *next;
@@ -312,7 +323,7 @@ void roost__sched_turn(struct roost_rt *rt)
 
     do
         turn_part(rt);
-    while (rt->fd_awake > TURN_AWAKE && --parts);
+    while (rt->fd_awake > TURN_AWAKE && --parts && !rt->abandoned);
 }
 
 void roost__sched_init(struct roost_rt *rt)

@@ -49,6 +49,9 @@ static inline void roost__sched_ready(roost_task *t)
 /* The running task stops until somebody makes it ready. */
 void roost__sched_suspend(struct roost_rt *rt);
 
+/* For the test kit: leaves the running task, and the run, where they stand. */
+_Noreturn void roost__sched_abandon(struct roost_rt *rt);
+
 /* The running task goes behind all that are ready. `forced`: it has used up its
  * budget, so the loop is looked at even if it is alone. */
 void roost__sched_yield(struct roost_rt *rt, bool forced);

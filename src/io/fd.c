@@ -305,11 +305,53 @@ static void bind_to_run(roost_fd *f, struct roost_rt *rt)
     }
 }
 
+void roost__fd_pause_begin(roost_fd *f, struct roost__fd_pause *pause)
+{
+    pause->next = f->pauses;
+    pause->gone = false;
+    f->pauses = pause;
+}
+
+bool roost__fd_pause_end(roost_fd *f, struct roost__fd_pause *pause)
+{
+    struct roost__fd_pause *p;
+
+    if (pause->gone)
+        return false;
+    if (f->pauses == pause) {
+        f->pauses = pause->next;
+        return true;
+    }
+    for (p = f->pauses; p->next != pause; p = p->next)
+        ;
+    p->next = pause->next;
+    return true;
+}
+
+/* roost__waiter, which lets others run when the budget is used up; one of them
+ * may close f, and its memory may go with it. false: it did. */
+static bool spend_budget(roost_fd *f, roost_task *t, const char *call)
+{
+    struct roost__fd_pause pause = { 0 };
+    bool open = t && t->s.budget <= 0 && f->open;
+
+    if (t && t->s.budget > 0)
+        return true; /* spent by roost__fd_enter */
+    if (t)
+        t->s.budget++;
+    if (open)
+        roost__fd_pause_begin(f, &pause);
+    roost__waiter(call);
+    return !open || roost__fd_pause_end(f, &pause);
+}
+
 int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call)
 {
+    bool here = spend_budget(f, t, call);
+
     if (t->scope->effective)
         return -ECANCELED;
-    if (!f->open)
+    if (!here || !f->open)
         return -EBADF;
     if (!f->run)
         bind_to_run(f, t->rt);
@@ -343,6 +385,9 @@ static void let_go(roost_fd *f, const char *call)
     int side;
 
     f->open = 0;
+    for (pause = f->pauses; pause; pause = pause->next)
+        pause->gone = true;
+    f->pauses = NULL;
     if (!f->run || !rt)
         return;
     ROOST_USAGE(f->run == rt->loop.fds.run, "%s was given a roost_fd (descriptor "
@@ -350,8 +395,6 @@ static void let_go(roost_fd *f, const char *call)
                 "run when that one is over", call, f->fd);
     for (side = 0; side < 2; side++)
         wake_all(&f->sides[side]);
-    for (pause = f->pauses; pause; pause = pause->next)
-        pause->gone = true;
     for (side = 0; side < 2; side++)
         roost__loop_fd_stop(&rt->loop, watcher(&f->sides[side]));
     rt->loop.fds.open--;

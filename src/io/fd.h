@@ -21,14 +21,18 @@ void roost__fd_adopt(roost_fd *f, int fd);
  * and blocks all the same. */
 int roost__fd_kind(int fd, mode_t *ret_mode);
 
-/* The entry of every call that waits: -ECANCELED, -EBADF, or 0 and f is bound
- * to the run. */
+/* The entry of every call that waits, in place of roost__waiter: -ECANCELED,
+ * -EBADF, or 0 and f is bound to the run. */
 int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call);
 
 /* A closed one is bound to no run. */
-static inline int roost__fd_enter(roost_fd *f, roost_task *t, const char *call)
+static inline int roost__fd_enter(roost_fd *f, const char *call,
+                                  roost_task **ret_t)
 {
-    return !t->scope->effective && f->run && f->run == t->rt->loop.fds.run
+    roost_task *t = *ret_t = roost__self();
+
+    return t && --t->s.budget > 0 && !t->scope->effective && f->run &&
+                   f->run == t->rt->loop.fds.run
                ? 0 : roost__fd_enter_first(f, t, call);
 }
 
@@ -56,11 +60,16 @@ void roost__fd_pass_on(roost_fd *f, int side);
 /* Does not look for events of this side until somebody parks again. */
 void roost__fd_quiet(roost_fd *f, int side);
 
-/* On roost_fd's list: a task that sleeps, and will look at f afterwards unless
- * f was closed meanwhile. */
+/* On roost_fd's list: a task that lets others run, and will look at f afterwards
+ * unless f was closed meanwhile. */
 struct roost__fd_pause {
     struct roost__fd_pause *next;
+    bool tries; /* between two attempts, not before the first */
     bool gone;
 };
+
+void roost__fd_pause_begin(roost_fd *f, struct roost__fd_pause *pause);
+/* false: f is gone. */
+bool roost__fd_pause_end(roost_fd *f, struct roost__fd_pause *pause);
 
 #endif

@@ -32,6 +32,7 @@ struct op {
     void *place;
     int side, flags;
     int misses;       /* sendmsg: woken in vain so often */
+    bool idle;        /* ROOST_IDLE: each of its waits is */
     roost_time delay; /* of its next pause */
     bool more; /* out: the next call may find something too */
     void *buf;
@@ -211,8 +212,16 @@ INLINE int make_call(roost_fd *f, struct op *o)
     return (int)r;
 }
 
-INLINE int wait_turn(roost_fd *f, roost_task *t, const struct op *o, bool again)
+/* One call of the user's is one wait to him, however often we park. */
+INLINE void keep_idle(roost_task *t, struct op *o)
 {
+    o->idle |= t->s.idle;
+    t->s.idle = o->idle;
+}
+
+INLINE int wait_turn(roost_fd *f, roost_task *t, struct op *o, bool again)
+{
+    keep_idle(t, o);
     return roost__fd_park(f, t, &(struct roost__fd_park){
         .mask = SIDE_BIT(o->side), .turn = true, .again = again,
         .what = o->what, .place = o->place });
@@ -222,20 +231,13 @@ INLINE int wait_turn(roost_fd *f, roost_task *t, const struct op *o, bool again)
  * whatever the sleep says. */
 static int pause_for(roost_fd *f, roost_time *delay)
 {
-    struct roost__fd_pause pause = { .next = f->pauses }, *p;
+    struct roost__fd_pause pause = { .tries = true };
     int r;
 
-    f->pauses = &pause;
+    roost__fd_pause_begin(f, &pause);
     r = roost_sleep(*delay);
-    if (pause.gone)
+    if (!roost__fd_pause_end(f, &pause))
         return -EBADF;
-    if (f->pauses == &pause) {
-        f->pauses = pause.next;
-    } else {
-        for (p = f->pauses; p->next != &pause; p = p->next)
-            ;
-        p->next = pause.next;
-    }
     *delay = *delay < ROOST_MS(64) ? *delay * 2 : *delay;
     return r;
 }
@@ -247,8 +249,10 @@ INLINE int wait_again(roost_fd *f, roost_task *t, struct op *o)
 {
     if (t->scope->effective)
         return -ECANCELED;
-    if (o->call == try_sendmsg && ++o->misses > 2)
+    if (o->call == try_sendmsg && ++o->misses > 2) {
+        keep_idle(t, o);
         return pause_for(f, &o->delay);
+    }
     return wait_turn(f, t, o, true);
 }
 
@@ -266,10 +270,10 @@ INLINE int run_op(roost_fd *f, roost_task *t, struct op *o)
     return r;
 }
 
-INLINE int move_bytes(roost_fd *f, roost_task *t, struct op *o,
-                      const char *call)
+INLINE int move_bytes(roost_fd *f, struct op *o, const char *call)
 {
-    int r = roost__fd_enter(f, t, call);
+    roost_task *t;
+    int r = roost__fd_enter(f, call, &t);
 
     if (r < 0)
         return r;
@@ -288,7 +292,7 @@ int roost_fd_read(roost_fd *f, void *buf, size_t bytes)
                     .bytes = bytes, .what = "bytes to read",
                     .place = ROOST__PLACE };
 
-    return move_bytes(f, roost__waiter("roost_fd_read"), &o, "roost_fd_read");
+    return move_bytes(f, &o, "roost_fd_read");
 }
 
 int roost_fd_write(roost_fd *f, const void *buf, size_t bytes)
@@ -297,16 +301,16 @@ int roost_fd_write(roost_fd *f, const void *buf, size_t bytes)
                     .buf = (void *)(uintptr_t)buf, .bytes = bytes,
                     .what = "room to write", .place = ROOST__PLACE };
 
-    return move_bytes(f, roost__waiter("roost_fd_write"), &o, "roost_fd_write");
+    return move_bytes(f, &o, "roost_fd_write");
 }
 
 int roost_fd_accept(roost_fd *f, struct sockaddr *ret_addr, unsigned *len)
 {
-    roost_task *t = roost__waiter("roost_fd_accept");
     struct op o = { .call = try_accept, .side = SIDE_READ, .addr = ret_addr,
                     .len = len, .what = "a connection",
                     .place = ROOST__PLACE };
-    int r = roost__fd_enter(f, t, "roost_fd_accept");
+    roost_task *t;
+    int r = roost__fd_enter(f, "roost_fd_accept", &t);
 
     return r < 0 ? r : run_op(f, t, &o);
 }
@@ -320,10 +324,10 @@ static size_t bytes_of(const struct msghdr *msg)
     return bytes;
 }
 
-INLINE int move_message(roost_fd *f, roost_task *t, struct op *o,
-                        const char *call)
+INLINE int move_message(roost_fd *f, struct op *o, const char *call)
 {
-    int r = roost__fd_enter(f, t, call);
+    roost_task *t;
+    int r = roost__fd_enter(f, call, &t);
 
     if (r < 0)
         return r;
@@ -338,8 +342,7 @@ int roost_fd_recvmsg(roost_fd *f, struct msghdr *msg, int flags)
                     .bytes = bytes_of(msg), .flags = flags,
                     .what = "a message", .place = ROOST__PLACE };
 
-    return move_message(f, roost__waiter("roost_fd_recvmsg"), &o,
-                        "roost_fd_recvmsg");
+    return move_message(f, &o, "roost_fd_recvmsg");
 }
 
 int roost_fd_sendmsg(roost_fd *f, const struct msghdr *msg, int flags)
@@ -350,16 +353,15 @@ int roost_fd_sendmsg(roost_fd *f, const struct msghdr *msg, int flags)
                     .flags = flags, .what = "room for a message",
                     .place = ROOST__PLACE };
 
-    return move_message(f, roost__waiter("roost_fd_sendmsg"), &o,
-                        "roost_fd_sendmsg");
+    return move_message(f, &o, "roost_fd_sendmsg");
 }
 
 /* ---- readiness alone ---- */
 
 int roost_fd_wait(roost_fd *f, int mask)
 {
-    roost_task *t = roost__waiter("roost_fd_wait");
-    int r = roost__fd_enter(f, t, "roost_fd_wait");
+    roost_task *t;
+    int r = roost__fd_enter(f, "roost_fd_wait", &t);
 
     if (r < 0)
         return r;
@@ -405,14 +407,24 @@ static int begin_connect(roost_fd *f, const struct sockaddr *addr,
     }
 }
 
+/* Somebody sleeps between two attempts. */
+static bool is_tried(const roost_fd *f)
+{
+    const struct roost__fd_pause *p = f->pauses;
+
+    while (p && !p->tries)
+        p = p->next;
+    return p;
+}
+
 int roost_fd_connect(roost_fd *f, const struct sockaddr *addr, unsigned len)
 {
-    roost_task *t = roost__waiter("roost_fd_connect");
-    int r = roost__fd_enter(f, t, "roost_fd_connect");
+    roost_task *t;
+    int r = roost__fd_enter(f, "roost_fd_connect", &t);
 
     if (r < 0)
         return r;
-    if (roost__fd_waited_for(f, SIDE_WRITE) || f->pauses)
+    if (roost__fd_waited_for(f, SIDE_WRITE) || is_tried(f))
         return -EBUSY;
     r = begin_connect(f, addr, len);
     if (r != -EINPROGRESS)

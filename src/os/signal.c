@@ -157,6 +157,7 @@ int roost_signals_open_at(roost_signals *s, const int *signals,
     ROOST_USAGE(t, "roost_signals_open at %s was called outside a task; call it "
                 "in a function started by roost_run or roost_spawn",
                 roost__place(site));
+    *s = (roost_signals){ 0 };
     wanted = read_list(signals, site);
     if (!wanted)
         return -EINVAL;

@@ -9,6 +9,9 @@
  *           unless somebody has set another meanwhile.
  * Never:    touches a signal mask; sets an action over a handler not ours.
  *
+ * fork() waits for the lock: what it guards is whole in the child, and the child
+ * forgets the handlers of threads that it has not got.
+ *
  * The list is changed under the lock and walked without it:
  *
  *     first -> listener -> listener -> NULL      next and arrived are atomic
@@ -37,6 +40,7 @@ static atomic_uint inside[2], side;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
 static uint64_t last_id;
+static bool forks_are_seen;
 static struct {
     unsigned listeners;
     struct sigaction before; /* what ours replaced */
@@ -85,8 +89,16 @@ static bool is_free(const struct sigaction *a)
     return a->sa_handler == SIG_DFL || a->sa_handler == SIG_IGN || is_ours(a);
 }
 
-/* Blocks all others meanwhile, so that they do not pile up on a small stack. For
- * SIGCHLD, what becomes of children stays as it was. */
+/* What becomes of children stays as it was; for those of SIGCHLD. Ignored, it
+ * leaves no zombies either. */
+static int flags_of_children(int sig, const struct sigaction *before)
+{
+    if (sig == SIGCHLD && before->sa_handler == SIG_IGN)
+        return SA_NOCLDSTOP | SA_NOCLDWAIT;
+    return before->sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+}
+
+/* Blocks all others meanwhile, so that they do not pile up on a small stack. */
 static int take_signal(int sig)
 {
     struct sigaction before, ours = { .sa_handler = on_signal };
@@ -95,8 +107,7 @@ static int take_signal(int sig)
         return -errno;
     if (!is_ours(&before)) {
         sigfillset(&ours.sa_mask);
-        ours.sa_flags = SA_ONSTACK | SA_RESTART |
-                        (before.sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT));
+        ours.sa_flags = SA_ONSTACK | SA_RESTART | flags_of_children(sig, &before);
         if (roost__sys->sigaction(sig, &ours, NULL) != 0)
             return -errno;
         action[sig].before = before;
@@ -179,6 +190,36 @@ static void unlink_listener(struct roost__listener *l)
     wait_out();
 }
 
+/* ---- forks ---- */
+
+static void fork_comes(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void fork_was_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void fork_was_child(void)
+{
+    atomic_store(&inside[0], 0);
+    atomic_store(&inside[1], 0);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Under the lock. */
+static int see_forks(void)
+{
+    int r = 0;
+
+    if (!forks_are_seen)
+        r = -pthread_atfork(fork_comes, fork_was_parent, fork_was_child);
+    forks_are_seen = r == 0;
+    return r;
+}
+
 /* It listens before the first action is ours: what comes earlier meets the action
  * of before, and none is swallowed. */
 int roost__hub_add(struct roost__listener *l, struct roost__stranger *ret_who)
@@ -186,7 +227,9 @@ int roost__hub_add(struct roost__listener *l, struct roost__stranger *ret_who)
     int r;
 
     pthread_mutex_lock(&lock);
-    r = find_stranger(l->wanted, ret_who);
+    r = see_forks();
+    if (r >= 0)
+        r = find_stranger(l->wanted, ret_who);
     if (r >= 0) {
         link_listener(l);
         r = take(l->wanted);

@@ -69,11 +69,12 @@ static void wait_outside(struct roost_rt *rt, const char *what)
 }
 
 /* Nothing of ours can come. The callbacks of a loop that was given may still
- * wake somebody (G2), or nobody can (D4). */
+ * wake somebody or set a deadline (G2), or nobody can (D4). */
 static void wait_for_host(struct roost_rt *rt)
 {
     if (rt->loop.own || (!roost__loop_wait_for_host(&rt->loop) &&
-                         !roost__sched_busy(rt)))
+                         !roost__sched_busy(rt) &&
+                         roost__wheel_nearest(&rt->wheel) == ROOST_NEVER))
         deadlock(rt);
 }
 
@@ -123,6 +124,14 @@ static void idle_real(struct roost_rt *rt)
     roost__sched_look(rt);
 }
 
+/* Nobody is ready, nor made so by what the loop has: a test may go on. */
+static bool comes_to_rest(struct roost_rt *rt)
+{
+    roost__loop_poll(&rt->loop);
+    roost__loop_poll(&rt->loop);
+    return roost__sched_busy(rt) || rt->at_rest(rt);
+}
+
 static void run_loop(struct roost_rt *rt)
 {
     bool virtual = rt->o.clock == ROOST_CLOCK_VIRTUAL;
@@ -130,13 +139,15 @@ static void run_loop(struct roost_rt *rt)
     moved(rt);
     for (;;) {
         roost__sched_turn(rt);
-        if (rt->roots->finished)
+        if (rt->roots->finished || rt->abandoned)
             return;
         if (roost__sched_busy(rt)) {
             if (rt->outside > 0 || !rt->loop.own)
                 roost__loop_poll(&rt->loop);
             if (virtual)
                 say_standstill(rt, "some task never stops being ready");
+        } else if (rt->at_rest && comes_to_rest(rt)) {
+            continue;
         } else if (virtual) {
             idle_virtual(rt);
         } else {
@@ -166,6 +177,8 @@ static int run(struct roost_rt *rt, roost_task_fn *fn, void *arg)
         roost__overflow_remove(&overflow);
     if (r >= 0 && rt->o.ret_trace)
         *rt->o.ret_trace = rt->trace;
+    if (rt->abandoned)
+        return -ECANCELED;
     return r < 0 ? r : rt->deadlocked ? -EDEADLK : root.result;
 }
 

@@ -176,8 +176,10 @@ int roost__runtime_make(struct roost_rt *rt, const roost_options *o,
     return r;
 }
 
+/* Descriptors first: one that was forgotten is on a stack, as a rule. */
 void roost__runtime_unmake(struct roost_rt *rt)
 {
+    roost__loop_fds_close(&rt->loop);
     roost__sched_done(rt);
     roost__errors_done(rt);
     roost__stacks_done(&rt->stacks);

@@ -5,6 +5,7 @@
 #include <roost.h>
 
 #include <cerrno>
+#include <csignal>
 
 static int nothing(void *)
 {
@@ -76,6 +77,38 @@ static int channels(roost_chan *c)
            roost_chan_send_nowait(c, &item) + roost_chan_recv_nowait(c, &item);
 }
 
+static int signals()
+{
+    static const int wanted[] = { SIGHUP, SIGTERM, 0 };
+    ROOST_CLEANUP(roost_signals_close) roost_signals s{};
+    int r = roost_signals_open(&s, wanted);
+
+    return r < 0 ? r : ROOST_IDLE(roost_signals_wait(&s));
+}
+
+static int portals(roost_nursery *n)
+{
+    roost_portal *p = roost_portal_open(roost_nursery_scope(n));
+    int r = roost_portal_post(p, [](void *) {}, nullptr);
+
+    r += roost_portal_call(p, nothing, nullptr);
+    r += roost_portal_run(p, n, nothing, nullptr);
+    r += roost_portal_cancel(p, "over");
+    roost_portal_close(p);
+    roost_portal_free(p);
+    return r;
+}
+
+static int descriptors(int number, char *buf)
+{
+    ROOST_CLEANUP(roost_fd_close) roost_fd f{};
+    roost_fd_ready one{ number, ROOST_READ, 0, 0, {} };
+    int r = roost_fd_open(&f, number);
+
+    r += roost_fd_read(&f, buf, 1) + roost_fd_write(&f, buf, 1);
+    return r + roost_wait_fds(&one, 1) + roost_wait_fd(number, ROOST_WRITE);
+}
+
 int all_of_them(roost_lot *lot, roost_root *root, ev_loop *loop);
 
 int all_of_them(roost_lot *lot, roost_root *root, ev_loop *loop)
@@ -87,5 +120,6 @@ int all_of_them(roost_lot *lot, roost_root *root, ev_loop *loop)
     roost_root_cancel(root, "over");
     return roost_run(nothing, nullptr) + roost_run_with(&o, nothing, nullptr) +
            roost_fail(-EIO, "reading %s", ROOST_SITE) + times() +
-           nurseries(nullptr) + scopes() + channels(nullptr);
+           nurseries(nullptr) + scopes() + channels(nullptr) + signals() +
+           portals(nullptr) + descriptors(0, nullptr);
 }

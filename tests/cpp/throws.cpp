@@ -96,6 +96,33 @@ static void a_code_that_came_first_wins_over_an_exception()
     }) == 0);
 }
 
+/* Also one with the same code: it came from a child that was being cancelled. */
+static void a_spawn_that_was_refused_first_wins_over_an_exception()
+{
+    auto try_again = [] {
+        roost_ignore(roost::sleep(1s));
+        throw std::system_error(EAGAIN, std::generic_category(), "a child");
+    };
+
+    CHECK(virtually([&] {
+        roost_nursery_options o{};
+        o.children_max = 1;
+        roost::nursery n(o);
+
+        n.spawn(try_again);
+        CHECK(n.spawn([] {}) == -EAGAIN);
+        CHECK(n.close() == -EAGAIN);
+        CHECK(throws<std::system_error>([&] {
+            o.shed = true;
+            roost::nursery sheds(o);
+
+            sheds.spawn(try_again);
+            CHECK(sheds.spawn([] {}) == -EAGAIN);
+            roost_ignore(sheds.close());
+        }, "a child"));
+    }) == 0);
+}
+
 /* The code of a child that throws, and the words on record: as C sees it. */
 template <class F> static int seen_from_c(F f, const char *words)
 {
@@ -282,6 +309,7 @@ int main()
         close_throws_what_a_child_threw,
         the_first_failure_is_thrown,
         a_code_that_came_first_wins_over_an_exception,
+        a_spawn_that_was_refused_first_wins_over_an_exception,
         exceptions_have_codes_and_words,
         a_cut_task_may_throw_what_cut_it,
         an_isolated_exception_goes_to_on_error,

@@ -131,6 +131,7 @@ static void callbacks_of_the_host_open_post_and_close_G2(void **state)
     (void)state;
     roost_event_init(&h.e);
     begin_root(&h.root, h.loop, opens_and_waits, &h);
+    ev_run(h.loop, EVRUN_NOWAIT); /* it waits now */
     call_later(&later, h.loop, 1, host_closes, &h);
     ev_run(h.loop, 0);
     EXPECT_ENDED(&h.root, 0);

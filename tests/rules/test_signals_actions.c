@@ -3,6 +3,8 @@
  */
 #include "rules/signals.h"
 
+#include <sys/wait.h>
+
 #include "core/sys.h"
 
 static void some_handler(int sig)
@@ -71,6 +73,25 @@ IN_TASK(what_becomes_of_children_is_left_as_it_was)
     EXPECT_INT(action_of(SIGCHLD).sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT),
                SA_NOCLDSTOP | SA_NOCLDWAIT);
     roost_signals_close(&s);
+    signal(SIGCHLD, SIG_DFL);
+    return 0;
+}
+
+/* Who ignores SIGCHLD has no zombies, and no wait that finds a child. */
+IN_TASK(children_of_one_who_ignored_SIGCHLD_are_not_waited_for)
+{
+    roost_signals s;
+    pid_t pid;
+
+    signal(SIGCHLD, SIG_IGN);
+    s = open_one(SIGCHLD);
+    pid = fork();
+    if (pid == 0)
+        _exit(3);
+    EXPECT_INT(waitpid(pid, NULL, 0), -1);
+    EXPECT_INT(errno, ECHILD);
+    roost_signals_close(&s);
+    EXPECT(action_of(SIGCHLD).sa_handler == SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
     return 0;
 }
@@ -280,6 +301,8 @@ int main(void)
         cmocka_unit_test(
             the_last_to_close_gives_the_action_of_before_back_to_the_bit),
         cmocka_unit_test(what_becomes_of_children_is_left_as_it_was),
+        cmocka_unit_test(
+            children_of_one_who_ignored_SIGCHLD_are_not_waited_for),
         cmocka_unit_test(an_action_that_somebody_set_meanwhile_is_left_alone),
         cmocka_unit_test(
             a_signal_that_was_taken_away_is_taken_again_by_the_next),

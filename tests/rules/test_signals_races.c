@@ -1,5 +1,6 @@
 /* test_signals_races.c - claims about a signal that arrives at a bad moment: while
- *                        another is taken, while its receiver closes.
+ *                        another is taken, while its receiver closes, while
+ *                        the process forks or the thread is being cancelled.
  */
 #define _GNU_SOURCE
 #include "rules/signals.h"
@@ -7,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "core/sys.h"
 
@@ -164,11 +166,106 @@ static void close_waits_until_no_handler_looks_at_the_receiver(void **state)
     assert_int_equal(kit_run_with(&o, closes_meanwhile, NULL), 0);
 }
 
+/* ---- a handler in a thread that the child of a fork has not got ---- */
+
+static int opens_and_closes(void)
+{
+    roost_signals s;
+    int r = roost_signals_open(&s, (int[]){ SIGUSR1, 0 });
+
+    roost_signals_close(&s);
+    return r;
+}
+
+static int forks_meanwhile(void *arg)
+{
+    roost_signals s = open_one(SIGUSR1);
+    pthread_t thread;
+    int status = -1;
+    pid_t pid;
+
+    (void)arg;
+    atomic_store(&in_handler, 0);
+    atomic_store(&released, 0);
+    EXPECT_INT(pthread_create(&thread, NULL, raises, NULL), 0);
+    while (!atomic_load(&in_handler))
+        sched_yield();
+    pid = fork();
+    if (pid == 0) {
+        alarm(5);
+        _exit(opens_and_closes() != 0);
+    }
+    EXPECT_INT(waitpid(pid, &status, 0), pid);
+    EXPECT_INT(status, 0);
+    roost_signals_close(&s);
+    EXPECT_INT(pthread_join(thread, NULL), 0);
+    return 0;
+}
+
+static void a_forked_child_does_not_wait_for_handlers_it_has_not_got(void **state)
+{
+    struct roost_sys sys = roost__sys_default;
+    roost_options o = { .sys = &sys };
+
+    (void)state;
+    sys.write = slow_write;
+    sys.nanosleep = releasing_nanosleep;
+    assert_int_equal(kit_run_with(&o, forks_meanwhile, NULL), 0);
+}
+
+/* ---- a handler in a thread that is about to end ---- */
+
+static void *raises_when_cancelled(void *arg)
+{
+    int before;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    while (!atomic_load(&released))
+        sched_yield();
+    pthread_setcancelstate(before, NULL);
+    raise(SIGUSR1);
+    atomic_store(&left, 1);
+    pthread_testcancel();
+    return arg;
+}
+
+static int cancels_meanwhile(void *arg)
+{
+    roost_signals s = open_one(SIGUSR1);
+    pthread_t thread;
+    void *end = NULL;
+
+    (void)arg;
+    atomic_store(&released, 0);
+    atomic_store(&left, 0);
+    EXPECT_INT(pthread_create(&thread, NULL, raises_when_cancelled, NULL), 0);
+    EXPECT_INT(pthread_cancel(thread), 0);
+    atomic_store(&released, 1);
+    EXPECT_INT(pthread_join(thread, &end), 0);
+    EXPECT(end == PTHREAD_CANCELED);
+    EXPECT_INT(atomic_load(&left), 1);
+    EXPECT_INT(roost_signals_nowait(&s), SIGUSR1);
+    roost_signals_close(&s);
+    return 0;
+}
+
+static void a_thread_does_not_end_inside_the_handler(void **state)
+{
+    (void)state;
+    alarm(20); /* or close() waits for it for ever */
+    assert_int_equal(kit_run_with(&(roost_options){ 0 }, cancels_meanwhile, NULL),
+                     0);
+    alarm(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_arrives_while_another_is_taken_is_kept_X6),
         cmocka_unit_test(close_waits_until_no_handler_looks_at_the_receiver),
+        cmocka_unit_test(
+            a_forked_child_does_not_wait_for_handlers_it_has_not_got),
+        cmocka_unit_test(a_thread_does_not_end_inside_the_handler),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,13 +19,16 @@ static void some_handler(int sig)
 static void refused(const int *signals, int code, const char *words)
 {
     struct sigaction before = action_of(SIGUSR1), after;
-    roost_signals s = { 0 };
+    roost_signals other = open_one(SIGHUP), s = other;
 
     roost_fail(-EIO, "so that a new chain begins");
     EXPECT_INT(roost_signals_open_at(&s, signals, "open.c:1"), code);
     EXPECT_HAS(kit_error(roost_error_of(code)), words);
     EXPECT_HAS(kit_error(roost_error_of(code)), "open.c:1");
     EXPECT_INT(roost_signals_nowait(&s), -EBADF);
+    roost_signals_close(&s); /* what was in it by chance stays open */
+    EXPECT_INT(roost_signals_nowait(&other), -EAGAIN);
+    roost_signals_close(&other);
     after = action_of(SIGUSR1);
     EXPECT(same_action(&before, &after));
     EXPECT(!roost__rt->alarm.first);
