@@ -157,8 +157,8 @@ void roost_test_run(void **test)
     r = run(t, body, &c);
     if (escape.to)
         jump_out(&c);
+    after = descriptors(); /* a leak check may open some */
     left = roost__heap_left(words, sizeof words);
-    after = descriptors();
     if (c.words[0])
         fail_msg("%s", c.words);
     if (r < 0)

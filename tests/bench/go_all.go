@@ -86,12 +86,27 @@ func bufferedPart(size, ops int) {
 	}
 }
 
-func timersPart(size, ops int) {
-	together(size, func() {
-		for i := 0; i < ops/size; i++ {
-			time.Sleep(time.Duration(1+rand.Intn(100)) * time.Millisecond)
-		}
-	})
+// Their birth is not in it.
+func timers(name string, size, ops int) {
+	var waiting, all sync.WaitGroup
+	gate := make(chan struct{})
+	waiting.Add(size)
+	all.Add(size)
+	for i := 0; i < size; i++ {
+		go func() {
+			waiting.Done()
+			<-gate
+			for i := 0; i < ops/size; i++ {
+				time.Sleep(time.Duration(1+rand.Intn(100)) * time.Millisecond)
+			}
+			all.Done()
+		}()
+	}
+	waiting.Wait()
+	began := cpu()
+	close(gate)
+	all.Wait()
+	fmt.Println(name, "ns", (cpu()-began)/float64(ops))
 }
 
 func idle(name string, count int) {
@@ -131,7 +146,7 @@ func main() {
 		{"spawn_1000", spawnPart, 400000, 1000},
 		{"chan_rendezvous", rendezvousPart, 400000, 0},
 		{"chan_buffered_128", bufferedPart, 3000000, 128},
-		{"timers_100000_cpu", timersPart, 1000000, 100000},
+		{"timers_100000_cpu", nil, 1000000, 100000},
 		{"idle_10000", nil, 10000, 0},
 		{"idle_100000", nil, 100000, 0},
 		{"idle_1000000", nil, 1000000, 0},
@@ -145,13 +160,15 @@ func main() {
 		if len(os.Args) > 2 {
 			b.ops, _ = strconv.Atoi(os.Args[2])
 		}
+		if strings.HasPrefix(b.name, "timers") {
+			timers(b.name, b.size, b.ops)
+			continue
+		}
 		if b.part == nil {
 			idle(b.name, b.ops)
 			continue
 		}
-		if !strings.HasPrefix(b.name, "timers") {
-			b.part(b.size, b.ops/20)
-		}
+		b.part(b.size, b.ops/20)
 		began := cpu()
 		b.part(b.size, b.ops)
 		fmt.Println(b.name, "ns", (cpu()-began)/float64(b.ops))

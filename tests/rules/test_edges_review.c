@@ -111,43 +111,48 @@ static void who_is_at_the_entry_is_in_nobodys_way(void **state)
 
 /* ---- forgotten on a stack ---- */
 
+/* What has to be closed by hand. */
+static int left[4], lefts;
+
 static int forgets(void *arg)
 {
     struct end e;
-    int *left = arg;
 
+    (void)arg;
     open_socket_end(&e);
-    left[0] = e.other;
-    left[1] = roost_fd_number(&e.f);
+    left[lefts++] = e.other;
+    left[lefts++] = roost_fd_number(&e.f);
     EXPECT_INT(ROOST_WITHIN(ROOST_MS(1), make_call(&e.f, DO_READ)),
                -ETIMEDOUT);
     return 0;
 }
 
-/* Watchers of ours stand before and behind those of the forgotten. */
-static int forgets_among_others(void *arg)
+/* Watchers of ours stand before and behind those of the forgotten. In a loop that
+ * was given only the main task's stack is still there when the run ends. */
+static int forgets_among_others(void *given)
 {
-    int *left = arg;
     struct fds p = open_pair();
 
     EXPECT_INT(ROOST_WITHIN(ROOST_MS(1), roost_wait_fd(p.r, ROOST_READ)),
                -ETIMEDOUT);
     close_both(p);
     ROOST_NURSERY(n);
-    roost_spawn(n, forgets, left);
+    if (!given)
+        roost_spawn(n, forgets, NULL);
     EXPECT_INT(roost_nursery_close(n, 0), 0);
-    return forgets(left + 2);
+    return forgets(NULL);
 }
 
 static void forget(const roost_options *o)
 {
-    int left[4], i;
-
+    lefts = 0;
     kit_stderr_begin();
-    assert_int_equal(roost_run_with(o, forgets_among_others, left), 0);
-    assert_non_null(strstr(kit_stderr_end(), "2 roost_fds still open"));
-    for (i = 0; i < 4; i++)
-        assert_int_equal(close(left[i]), 0);
+    assert_int_equal(roost_run_with(o, forgets_among_others, o->loop), 0);
+    assert_non_null(strstr(kit_stderr_end(), o->loop ? "1 roost_fd still open"
+                                                     : "2 roost_fds still open"));
+    assert_int_equal(lefts, o->loop ? 2 : 4);
+    while (lefts)
+        assert_int_equal(close(left[--lefts]), 0);
 }
 
 static void one_forgotten_on_a_stack_harms_nobody_T7(void **state)
