@@ -50,7 +50,11 @@ benches := $(patsubst tests/bench/%.c,$B/bench/%,$(wildcard tests/bench/*.c))
 tortures := $(patsubst tests/torture/%.c,$B/torture/%,$(wildcard tests/torture/*.c))
 scripts := $(filter-out tests/bench/% tests/torture/% tests/fuzz/%,$(wildcard tests/*/run))
 kit := $(patsubst %,$B/obj/%.o,$(wildcard tests/kit/*.c))
-testlib := $(if $(wildcard src/test/*.c),$B/libroost-test.a)
+# The test kit is built where cmocka is.
+hash := \#
+cmocka_here := $(shell printf '$(hash)include <%s>\n' stdarg.h stddef.h stdint.h setjmp.h \
+    cmocka.h | $(CC) $(CPPFLAGS) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
+testlib := $(if $(cmocka_here),$B/libroost-test.a)
 programs := $(tests) $(examples) $(benches) $(tortures)
 
 all: $B/libroost.a $B/libroost.so $(testlib) ## the libraries, static and shared

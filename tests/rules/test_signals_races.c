@@ -258,6 +258,39 @@ static void a_thread_does_not_end_inside_the_handler(void **state)
     alarm(0);
 }
 
+/* ---- errno of whom the handler interrupts ---- */
+
+static ssize_t spoiling_write(int fd, const void *buf, size_t len)
+{
+    ssize_t r = roost__sys_default.write(fd, buf, len);
+
+    errno = EIO;
+    return r;
+}
+
+static int is_interrupted(void *arg)
+{
+    roost_signals s = open_one(SIGUSR1);
+
+    (void)arg;
+    errno = ENOTTY;
+    send_self(SIGUSR1);
+    EXPECT_INT(errno, ENOTTY);
+    EXPECT_INT(roost_signals_wait(&s), SIGUSR1);
+    roost_signals_close(&s);
+    return 0;
+}
+
+static void the_handler_keeps_errno(void **state)
+{
+    struct roost_sys sys = roost__sys_default;
+    roost_options o = { .sys = &sys };
+
+    (void)state;
+    sys.write = spoiling_write;
+    assert_int_equal(kit_run_with(&o, is_interrupted, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +299,7 @@ int main(void)
         cmocka_unit_test(
             a_forked_child_does_not_wait_for_handlers_it_has_not_got),
         cmocka_unit_test(a_thread_does_not_end_inside_the_handler),
+        cmocka_unit_test(the_handler_keeps_errno),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
