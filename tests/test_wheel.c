@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/wheel.h"
+#include "core/rt.h"
 
 #define ORIGIN (INT64_C(1) << 61)
 #define LIVE_MAX 400
@@ -527,6 +528,55 @@ static void a_late_caller_sorts_one_tick_at_a_time(void **state)
     }
 }
 
+/* Speed hangs on it, nothing else: no test of behaviour would tell. */
+static void a_slot_hints_at_what_comes_eight_places_on(void **state)
+{
+    enum { N = 40 };
+    struct roost__timer timers[2 * N] = { 0 };
+    struct roost__wheel w;
+
+    (void)state;
+    roost__wheel_init(&w, ORIGIN);
+    for (size_t i = 0; i < 2 * N; i++) { /* into two slots in turn */
+        timers[i].at = ORIGIN + ROOST_MS(i % 2 ? 5 : 10);
+        timers[i].seq = i;
+        roost__wheel_add(&w, &timers[i]);
+    }
+    for (size_t i = 0; i < 2 * N; i++)
+        assert_ptr_equal(timers[i].child, i < 16 ? NULL : &timers[i - 16]);
+    /* A hint at what has gone does no harm, and a heap begins without any. */
+    for (size_t i = 0; i < 2 * N; i += 3) {
+        roost__wheel_remove(&w, &timers[i]);
+        memset(&timers[i], 0xa5, sizeof timers[i]);
+    }
+    for (size_t n = 0, i = 1; n < 2 * N; n++, i = (i + 2) % (2 * N + 1)) {
+        if (i < 2 * N && i % 3 != 0)
+            assert_ptr_equal(roost__wheel_pop_due(&w, ORIGIN + ROOST_MS(10)),
+                             &timers[i]);
+    }
+    assert_int_equal(w.count, 0);
+}
+
+/* The same; the numbers are those of a machine with 64 bits. */
+static void a_wake_up_touches_four_lines_of_a_task(void **state)
+{
+    size_t base = offsetof(struct roost_task, base);
+
+    (void)state;
+    if (sizeof(void *) != 8)
+        skip();
+    assert_int_equal(sizeof(struct roost__stack) % 64, 0);
+    assert_int_equal(_Alignof(struct roost_task), 64);
+    assert_int_equal(offsetof(struct roost_task, timer), 64);
+    assert_in_range(offsetof(struct roost_task, sleep.state), 64, 127);
+    assert_in_range(offsetof(struct roost_task, wait_since), 128, 191);
+    assert_in_range(offsetof(struct roost_task, wait_object), 128, 191);
+    assert_int_equal((base + offsetof(roost_scope, seq)) / 64,
+                     (base + offsetof(roost_scope, armed)) / 64);
+    assert_int_equal((base + offsetof(roost_scope, seq)) / 64,
+                     (base + offsetof(roost_scope, effective)) / 64);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +589,8 @@ int main(void)
         cmocka_unit_test(the_ends_of_the_clock_are_ordered),
         cmocka_unit_test(a_position_ahead_of_the_clock_does_no_harm),
         cmocka_unit_test(a_late_caller_sorts_one_tick_at_a_time),
+        cmocka_unit_test(a_slot_hints_at_what_comes_eight_places_on),
+        cmocka_unit_test(a_wake_up_touches_four_lines_of_a_task),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

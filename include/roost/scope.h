@@ -39,7 +39,6 @@ struct roost_scope {
     roost_scope *next, *prev;           /* its siblings in that one */
     roost_scope *first, *last;          /* the scopes in it, oldest first */
     roost_scope *todo;                  /* a list of a cancellation under way */
-    uint64_t seq;                       /* order of entering, or of parking */
     roost_task *task;                   /* who entered it */
     const char *site;                   /* where */
     const char *inner_site;             /* where its task entered the next one */
@@ -49,10 +48,12 @@ struct roost_scope {
     roost_time pierce_at;               /* when the shield is used up */
     roost_time cancelled_at;
     const char *reason, *cancel_site;   /* of a cancellation of this very scope */
+    uint64_t seq;                       /* order of entering, or of parking */
     int code;                           /* the failure that cancelled it */
     uint8_t effective;                  /* cancelled, from here or from outside */
+    uint8_t armed;
     uint8_t cause;                      /* 0: not cancelled itself */
-    uint8_t kind, used_up, armed, expression, caught, has_portals;
+    uint8_t kind, used_up, expression, caught, has_portals;
     char by[44];                        /* path of the task that cancelled it */
     void *reserved[2];
 };

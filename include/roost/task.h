@@ -85,10 +85,10 @@ ROOST_API int roost_defer(roost_task_fn *fn, void *arg) ROOST_MUST;
 /* A place where one task waits once. On the waiter's stack, or wherever the one
  * who will wake it can find it; next and prev are for a queue of the owner's. */
 typedef struct roost_wait {
-    struct roost_wait *next, *prev;
     roost_task *task;
     int result;
     uint8_t state;
+    struct roost_wait *next, *prev;
 } roost_wait;
 
 /* Called when a parked task is cancelled, in the context of whoever cancelled.

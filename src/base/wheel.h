@@ -25,6 +25,7 @@
 
 #define ROOST__WHEEL_LEVELS 9 /* 50 bits of tick, six a level */
 #define ROOST__WHEEL_SLOTS 64
+#define ROOST__WHEEL_AHEAD 8
 
 struct roost__wheel {
     uint64_t position;         /* a tick; never goes back */
@@ -32,6 +33,8 @@ struct roost__wheel {
     struct roost__timer *near; /* the root of the heap */
     uint64_t occupied[ROOST__WHEEL_LEVELS]; /* a bit for each slot with one */
     struct roost__timer *slots[ROOST__WHEEL_LEVELS][ROOST__WHEEL_SLOTS];
+    struct roost__timer *recent[ROOST__WHEEL_SLOTS][ROOST__WHEEL_AHEAD];
+    uint8_t puts[ROOST__WHEEL_SLOTS]; /* into `recent`: all levels mixed */
 };
 
 /* The timer is in a wheel. A zeroed, popped or removed one is not. */

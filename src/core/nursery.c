@@ -206,7 +206,7 @@ static void child_home(roost_task *t, int result)
         result = roost__foreign_cancel(t, result);
     if (t->s.promise)
         roost__nursery_pass_room(t);
-    if (t->s.start)
+    if (t->links.start)
         roost__start_over(t, result);
     else if (result < 0)
         judge(n, t, result);
@@ -216,7 +216,7 @@ static void child_home(roost_task *t, int result)
     if (t->links.handle)
         roost__handle_end(t, result);
     n->s.count--;
-    if (!t->s.service || t->s.start)
+    if (!t->s.service || t->links.start)
         n->s.ordinary--;
     if (n->s.closer || n->s.rooms.first)
         roost__nursery_changed(n);
@@ -290,7 +290,7 @@ int roost__spawn_child(const struct roost__spawn *s, roost_task **ret_child)
     t->site = s->site;
     t->nursery = n;
     t->s.service = o->service;
-    t->s.start = s->start;
+    t->links.start = s->start;
     roost__task_begin(t, s->start ? spawner->scope
                          : o->service ? &n->services : &n->scope);
     if (o->child)

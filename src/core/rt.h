@@ -44,34 +44,35 @@ struct roost__deferred {
     void *arg;
 };
 
-struct __attribute__((aligned(16))) roost_task {
+/* A wake-up meets it cold, so it touches four lines of the cache: down to `s`,
+ * the timer and who sleeps, the park, and the end of the base scope. */
+struct __attribute__((aligned(64))) roost_task {
     void *sp;               /* saved context, while suspended */
     roost_task *ready_next; /* run queue */
     struct roost_rt *rt;
     roost_scope *scope; /* innermost */
-
     struct roost__task_state { /* zero at birth */
         int32_t budget; /* waits left before a forced yield (C6) */
         int kept;       /* a failure that a guard found (N5) */
-        uint8_t fresh;  /* has not run yet */
+        uint8_t fresh, canary; /* has not run yet; has one, no guard */
         uint8_t idle, parked_idle; /* the next park, this park is ROOST_IDLE */
-        uint8_t ready, behind, service, started; /* behind: by a yield */
+        uint8_t ready, behind, service : 1, started : 1; /* behind: yielded */
         uint8_t last_caught; /* of the scope left last */
         roost_wait *wait;    /* while parked */
         roost_nursery *promise; /* a room in it is ours until we suspend */
-        struct start *start;    /* the roost_start that waits for us */
-        uint64_t defer_count;
     } s;
 
-    /* Of the park under way. */
+    struct roost__timer timer; /* of a sleep */
+    roost_wait sleep;
+
+    roost_time wait_since; /* from here on: of the park under way */
     void *wait_place; /* return address of the public call */
     const char *wait_what;
-    roost_time wait_since;
     roost_abort_fn *abort;
     void *wait_object;
-    struct roost__timer timer; /* of a sleep */
-
     roost_task_fn *fn;
+
+    roost_scope base; /* around the whole body; a node of its nursery */
     void *arg;
     roost__home_fn *home;
     roost_task *parent;
@@ -82,12 +83,12 @@ struct __attribute__((aligned(16))) roost_task {
         roost_error *kept_error;
         const char *leak_site; /* a cancelled scope closed by its guard (N16) */
         struct local_binding *locals;
+        struct start *start; /* the roost_start that waits for us */
         struct roost__deferred *defers;
+        uint64_t defer_count;
     } links;
     const char *name, *site;
     uint64_t id;
-
-    roost_scope base; /* around the whole body; a node of its nursery */
     uint32_t defer_capacity;
     struct roost__fiber fiber; /* what sanitizers want to know of a stack */
 };

@@ -73,27 +73,24 @@ static bool sleep_abort(roost_wait *w, void *arg)
 
 void roost__sleep_fire(struct roost_rt *rt, struct roost__timer *timer)
 {
-    roost_task *t = ROOST__CONTAINER(timer, roost_task, timer);
-
     (void)rt;
-    roost_wake(t->s.wait, 0);
+    roost__wake_parked(&ROOST__CONTAINER(timer, roost_task, timer)->sleep, 0);
 }
 
 static int sleep_until(roost_task *t, roost_time instant, void *place)
 {
     struct roost_rt *rt = t->rt;
-    roost_wait w;
 
     if (instant <= rt->now)
         return 0;
-    roost__wait_init(&w, t);
+    roost__wait_init(&t->sleep, t);
     if (instant != ROOST_NEVER) {
         t->timer.at = instant;
         t->timer.seq = rt->seq++;
         t->timer.kind = TIMER_SLEEP;
         roost__wheel_add(&rt->wheel, &t->timer);
     }
-    return roost__park(&w, "the clock", sleep_abort, NULL, place);
+    return roost__park(&t->sleep, "the clock", sleep_abort, NULL, place);
 }
 
 int roost_sleep(roost_time duration)

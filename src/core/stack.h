@@ -36,7 +36,7 @@
 #define ROOST__STACK_CANARY UINT64_C(0x726f6f7374656767)
 
 struct roost__stack {
-    _Alignas(16) struct roost__stack *next;     /* hot list */
+    _Alignas(64) struct roost__stack *next;     /* hot list */
     char *lo;                   /* lowest usable byte */
     size_t bytes;               /* from lo up to and including this struct */
     struct roost__chunk *chunk; /* that it was cut from */

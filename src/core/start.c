@@ -52,15 +52,15 @@ void roost_started(int value)
                 roost__place(t->site));
     ROOST_USAGE(!t->s.started, "roost_started was called twice by the task spawned "
                 "at %s; once, when it is ready", roost__place(t->site));
-    if (!t->s.start)
+    if (!t->links.start)
         return;
     t->s.started = 1;
-    t->s.start->value = value;
-    caller = t->s.start->w.task;
+    t->links.start->value = value;
+    caller = t->links.start->w.task;
     if (caller->scope->effective)
         return;
-    roost_wake(&t->s.start->w, value);
-    t->s.start = NULL;
+    roost_wake(&t->links.start->w, value);
+    t->links.start = NULL;
     roost__scope_move(&t->base, t->s.service ? &t->nursery->services
                                            : &t->nursery->scope);
     if (t->s.service)
@@ -70,7 +70,7 @@ void roost_started(int value)
 
 void roost__start_over(roost_task *t, int result)
 {
-    struct start *st = t->s.start;
+    struct start *st = t->links.start;
     roost_task *caller = st->w.task;
 
     if (result >= 0 && st->value >= 0) {

@@ -31,7 +31,7 @@ roost_task *roost__task_new(struct roost_rt *rt, int stack_class, void *arg,
     if (!stack)
         return NULL;
     t = (roost_task *)(void *)stack - 1;
-    t->s = (struct roost__task_state){ 0 };
+    t->s = (struct roost__task_state){ .canary = !stack->guarded };
     t->links = (struct roost__task_links){ 0 };
     t->timer.where = 0;
     t->rt = rt;
@@ -67,13 +67,13 @@ static int grow_defers(roost_task *t)
     uint32_t capacity = t->links.defers ? t->defer_capacity * 2 : 8;
     struct roost__deferred *more;
 
-    if (t->links.defers && t->s.defer_count < t->defer_capacity)
+    if (t->links.defers && t->links.defer_count < t->defer_capacity)
         return 0;
     more = t->rt->sys->alloc(capacity * sizeof *more);
     if (!more)
         return -ENOMEM;
-    if (t->s.defer_count)
-        memcpy(more, t->links.defers, t->s.defer_count * sizeof *more);
+    if (t->links.defer_count)
+        memcpy(more, t->links.defers, t->links.defer_count * sizeof *more);
     t->rt->sys->free(t->links.defers);
     t->links.defers = more;
     t->defer_capacity = capacity;
@@ -88,7 +88,7 @@ int roost_defer(roost_task_fn *fn, void *arg)
                 "of the task that calls it");
     if (grow_defers(t) < 0)
         return -ENOMEM;
-    t->links.defers[t->s.defer_count++] = (struct roost__deferred){ fn, arg };
+    t->links.defers[t->links.defer_count++] = (struct roost__deferred){ fn, arg };
     return 0;
 }
 
@@ -120,8 +120,8 @@ static int run_defers(roost_task *t, int result)
     roost_error *before;
     int r;
 
-    while (t->s.defer_count > 0) {
-        d = t->links.defers[--t->s.defer_count];
+    while (t->links.defer_count > 0) {
+        d = t->links.defers[--t->links.defer_count];
         before = t->links.errors;
         t->links.errors = NULL;
         r = d.fn(d.arg);
@@ -160,7 +160,7 @@ int roost__task_settle_slowly(roost_task *t, int result)
                 "scope or nursery entered at %s open; leave or close it on every "
                 "path", roost__place(t->site), roost__place(t->base.inner_site));
     result = take_kept(t, result);
-    if (t->s.defer_count)
+    if (t->links.defer_count)
         result = take_kept(t, defers_in_shield(t, result));
     if (t->links.locals)
         roost__locals_drop(t);

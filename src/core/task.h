@@ -18,7 +18,7 @@ void roost__task_begin(roost_task *t, roost_scope *scope);
 int roost__task_settle_slowly(roost_task *t, int result);
 static inline int roost__task_settle(roost_task *t, int result)
 {
-    if (t->scope == &t->base && !t->s.defer_count && !t->s.kept && !t->links.locals)
+    if (t->scope == &t->base && !t->links.defer_count && !t->s.kept && !t->links.locals)
         return result;
     return roost__task_settle_slowly(t, result);
 }

@@ -136,7 +136,7 @@ static void print_task(FILE *out, const roost_task *t, roost_time now)
                 roost__place(t->site));
     else
         fprintf(out, "main %s", roost__place(t->site));
-    if (t->s.start)
+    if (t->links.start)
         fputs(", starting", out);
     if (t->s.wait && t->s.wait->state == WAIT_PARKED)
         print_wait(out, t, now);

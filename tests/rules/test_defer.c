@@ -477,7 +477,7 @@ static int defers_short_of_memory(void *arg)
         r = roost_defer(log_word, b_word);
     no_memory = false;
     EXPECT_INT(r, -ENOMEM);
-    EXPECT_INT(roost__self()->s.defer_count, i - 1);
+    EXPECT_INT(roost__self()->links.defer_count, i - 1);
     defer(log_word, c_word); /* and there is memory again */
     return 0;
 }

@@ -72,7 +72,7 @@ static int closed_at_entry(void *arg)
     return 0;
 }
 
-static void a_call_that_yields_first_does_not_look_at_what_was_closed_X1(void **s)
+static void a_call_that_yields_first_finds_out_that_it_was_closed_X1(void **s)
 {
     (void)s;
     with_clocks(closed_at_entry);
@@ -127,8 +127,9 @@ static int forgets(void *arg)
     return 0;
 }
 
-/* Watchers of ours stand before and behind those of the forgotten. In a loop that
- * was given only the main task's stack is still there when the run ends. */
+/* Watchers of ours stand before and behind those of the forgotten. In a loop
+ * that was given only the main task's stack is still there when the run ends; a
+ * sanitizer that has poisoned it says rightly whose mistake it is. */
 static int forgets_among_others(void *given)
 {
     struct fds p = open_pair();
@@ -148,8 +149,8 @@ static void forget(const roost_options *o)
     lefts = 0;
     kit_stderr_begin();
     assert_int_equal(roost_run_with(o, forgets_among_others, o->loop), 0);
-    assert_non_null(strstr(kit_stderr_end(), o->loop ? "1 roost_fd still open"
-                                                     : "2 roost_fds still open"));
+    assert_non_null(strstr(kit_stderr_end(),
+                           o->loop ? "1 roost_fd still" : "2 roost_fds still"));
     assert_int_equal(lefts, o->loop ? 2 : 4);
     while (lefts)
         assert_int_equal(close(left[--lefts]), 0);
@@ -163,10 +164,12 @@ static void one_forgotten_on_a_stack_harms_nobody_T7(void **state)
     forget(&o);
     o.clock = ROOST_CLOCK_REAL;
     forget(&o);
+#ifndef ROOST_DEBUG
     o.loop = ev_loop_new(EVFLAG_AUTO);
     forget(&o);
     assert_int_equal(ev_run(o.loop, EVRUN_NOWAIT), 0);
     ev_loop_destroy(o.loop);
+#endif
 }
 
 /* ---- the last callback of a loop that was given ---- */
@@ -311,7 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
-            a_call_that_yields_first_does_not_look_at_what_was_closed_X1),
+            a_call_that_yields_first_finds_out_that_it_was_closed_X1),
         cmocka_unit_test(who_is_at_the_entry_is_in_nobodys_way),
         cmocka_unit_test(one_forgotten_on_a_stack_harms_nobody_T7),
         cmocka_unit_test(a_deadline_set_by_the_last_callback_is_no_deadlock_D4),
