@@ -308,7 +308,7 @@ static void a_warm_stack_that_was_deep_gives_its_depth_back(void **state)
 
         pool_init(&p, guard_modes[m]);
         s = roost__stack_get(&p, COMMON);
-        memset(s->lo + 8, 1, s->bytes - sizeof *s - 8);
+        memset(s->lo + 64, 1, s->bytes - sizeof *s - 64);
         assert_int_equal(pages_of(s->lo, s->bytes), 64);
         roost__stack_put(&p, s);
         trim_all(&p);

@@ -31,9 +31,13 @@ static void a_destroyed_canary_is_seen(void **state)
     s = roost__stack_get(&p, SMALL);
     assert_false(s->guarded);
     assert_true(roost__stack_canary_ok(s));
-    memset(s->lo + 8, 1, 1024);
+    memset(s->lo + 64, 1, 1024);
     assert_true(roost__stack_canary_ok(s));
-    s->lo[7]++;
+    s->lo[63]++;
+    assert_false(roost__stack_canary_ok(s));
+    s->lo[63]--;
+    assert_true(roost__stack_canary_ok(s));
+    s->lo[0]++;
     assert_false(roost__stack_canary_ok(s));
     roost__stacks_done(&p);
 }

@@ -224,8 +224,8 @@ struct roost__stack *roost__stack_get_cold(struct roost__stacks *p,
         .guarded = slot < c->guarded,
     };
     ROOST__IF_ASAN(__asan_unpoison_memory_region(s->lo, s->bytes);)
-    if (!s->guarded)
-        *(uint64_t *)(void *)s->lo = ROOST__STACK_CANARY;
+    for (int i = 0; i < ROOST__CANARY_WORDS && !s->guarded; i++)
+        ((uint64_t *)(void *)s->lo)[i] = ROOST__STACK_CANARY;
     return s;
 }
 

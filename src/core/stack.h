@@ -34,6 +34,7 @@
 
 #define ROOST__STACK_CLASSES 6
 #define ROOST__STACK_CANARY UINT64_C(0x726f6f7374656767)
+#define ROOST__CANARY_WORDS 8 /* more than a frame leaves untouched in a row */
 
 struct roost__stack {
     _Alignas(64) struct roost__stack *next;     /* hot list */
@@ -110,8 +111,12 @@ static inline void roost__stack_put(struct roost__stacks *p,
 /* False when a stack without a guard has been overrun. */
 static inline bool roost__stack_canary_ok(const struct roost__stack *s)
 {
-    return s->guarded ||
-           *(const uint64_t *)(const void *)s->lo == ROOST__STACK_CANARY;
+    const uint64_t *words = (const void *)s->lo;
+    int i = s->guarded ? ROOST__CANARY_WORDS : 0;
+
+    while (i < ROOST__CANARY_WORDS && words[i] == ROOST__STACK_CANARY)
+        i++;
+    return i == ROOST__CANARY_WORDS;
 }
 
 #endif

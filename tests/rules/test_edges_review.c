@@ -13,6 +13,12 @@
 #include <sys/epoll.h>
 #include <sys/un.h>
 
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 /* ---- gone while its caller yields at the entry ---- */
 
 #define DO_CONNECT DO_KINDS
@@ -165,6 +171,8 @@ static void one_forgotten_on_a_stack_harms_nobody_T7(void **state)
     o.clock = ROOST_CLOCK_REAL;
     forget(&o);
 #ifndef ROOST_DEBUG
+    if (RUNNING_ON_VALGRIND)
+        return;
     o.loop = ev_loop_new(EVFLAG_AUTO);
     forget(&o);
     assert_int_equal(ev_run(o.loop, EVRUN_NOWAIT), 0);
@@ -286,6 +294,7 @@ static int posted_to_the_deaf(void *arg)
     struct poster p;
     pthread_t thread;
     roost_scope s;
+    int looks;
 
     (void)arg;
     roost_event_init(&p.event);
@@ -293,7 +302,8 @@ static int posted_to_the_deaf(void *arg)
     p.portal = roost_portal_open(&s);
     EXPECT(p.portal);
     refusals = 3;
-    EXPECT_INT(roost_sleep(ROOST_MS(1)), 0);
+    for (looks = 0; refusals > 0 && looks < 100; looks++)
+        EXPECT_INT(roost_sleep(ROOST_MS(1)), 0);
     EXPECT_INT(refusals, 0);
     EXPECT_INT(pthread_create(&thread, NULL, posts, &p), 0);
     EXPECT_INT(ROOST_WITHIN(ROOST_SEC(5), roost_event_wait(&p.event)), 0);
