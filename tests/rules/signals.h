@@ -100,17 +100,21 @@ static inline void with_clocks(roost_task_fn *fn)
 
 /* TSan keeps a signal back until the fiber that it hit calls something again, and
  * a task that waits does not. So what others send is caught there by a thread
- * without a run; threads made in between leave it alone. Else this is nothing. */
+ * without a run; threads made in between leave it alone. It takes signals only when
+ * it has begun: one that hits a thread before TSan knows it is lost, and with it
+ * all of its kind. Else this is nothing. */
 struct catcher {
     pthread_t thread;
-    atomic_int over;
-    sigset_t before;
+    atomic_int begun, over;
+    sigset_t set, before;
 };
 
 static inline void *catches(void *arg)
 {
     struct catcher *c = arg;
 
+    pthread_sigmask(SIG_UNBLOCK, &c->set, NULL);
+    atomic_store(&c->begun, 1);
     while (!atomic_load(&c->over))
         poll(NULL, 0, 10);
     return NULL;
@@ -119,17 +123,19 @@ static inline void *catches(void *arg)
 static inline void catch_elsewhere(struct catcher *c)
 {
     static const int sent[] = { SIGUSR1, SIGUSR2, SIGHUP, SIGALRM, SIGCHLD };
-    sigset_t set;
     size_t i;
 
     if (!UNDER_TSAN)
         return;
+    atomic_init(&c->begun, 0);
     atomic_init(&c->over, 0);
-    assert_int_equal(pthread_create(&c->thread, NULL, catches, c), 0);
-    sigemptyset(&set);
+    sigemptyset(&c->set);
     for (i = 0; i < sizeof sent / sizeof *sent; i++)
-        sigaddset(&set, sent[i]);
-    pthread_sigmask(SIG_BLOCK, &set, &c->before);
+        sigaddset(&c->set, sent[i]);
+    pthread_sigmask(SIG_BLOCK, &c->set, &c->before);
+    assert_int_equal(pthread_create(&c->thread, NULL, catches, c), 0);
+    while (!atomic_load(&c->begun))
+        poll(NULL, 0, 1);
 }
 
 static inline void catch_here(struct catcher *c)
