@@ -49,7 +49,7 @@ typedef struct roost_fd_side {
  * zero is a closed one. */
 typedef struct roost_fd {
     int fd;
-    uint8_t open, kind, was_blocking, no_rwf;
+    uint8_t open, kind, was_blocking;
     uint8_t maybe; /* ROOST_READ, ROOST_WRITE: may be ready, try first */
     void *pauses;  /* tasks between two attempts */
     uint64_t run;  /* the loop it is bound to; 0: none yet */

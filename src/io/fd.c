@@ -242,11 +242,6 @@ static void fd_init(roost_fd *f, int fd, int kind)
     f->open = 1;
 }
 
-void roost__fd_adopt(roost_fd *f, int fd)
-{
-    fd_init(f, fd, FD_SOCKET);
-}
-
 static int set_flags(int fd, bool *ret_was_blocking)
 {
     const struct roost_sys *sys = roost__sys;

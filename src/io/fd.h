@@ -13,10 +13,6 @@ enum { FD_OTHER = 0, FD_SOCKET, FD_PIPE };
 enum { SIDE_READ = 0, SIDE_WRITE = 1 };
 #define SIDE_BIT(side) (1 << (side))
 
-/* roost_fd_open for a socket that accept4 or socket made non-blocking and
- * close-on-exec: no system call, and it cannot fail. */
-void roost__fd_adopt(roost_fd *f, int fd);
-
 /* 0 and what st_mode says; -EBADF; -EPERM with words for what is always "ready"
  * and blocks all the same. */
 int roost__fd_kind(int fd, mode_t *ret_mode);

@@ -34,6 +34,7 @@
 #include "core/scope.h"
 #include "core/sched.h"
 #include "core/task.h"
+#include "os/stand_in.h"
 
 #define CELLS ROOST_PORTAL_POSTS
 
@@ -315,47 +316,19 @@ static void let_go(roost_portal *p)
         p->sys->free(p);
 }
 
-/* What runs here is outside any task, also when a task's end of a scope has
- * called it: its stack then stands for the main one, which a guest's function
- * may need, to run its host's loop. */
-struct visit {
-    roost_task *outer;
-    struct roost__fiber main_fiber;
-    void *main_sp;
-};
-
-static void begin_visit(struct roost_rt *rt, struct visit *v)
-{
-    rt->visits++;
-    if (!v->outer)
-        return;
-    v->main_fiber = rt->main_fiber;
-    v->main_sp = rt->main_sp;
-    rt->main_fiber = v->outer->fiber;
-    rt->current = NULL;
-}
-
-static void end_visit(struct roost_rt *rt, struct visit *v)
-{
-    rt->visits--;
-    if (!v->outer)
-        return;
-    v->outer->fiber = rt->main_fiber;
-    rt->main_fiber = v->main_fiber;
-    rt->main_sp = v->main_sp;
-    rt->current = v->outer;
-}
-
 /* What is done last is taken first: so what a thread posted before it cancelled
- * or called runs before, and a cancel comes before its call. */
+ * or called runs before, and a cancel comes before its call. All of it runs outside
+ * any task, also when a task's end of a scope has called us; and a guest's function
+ * may run its host's loop. */
 static void drain(roost_portal *p)
 {
     struct roost_rt *rt = p->rt;
-    struct visit visit = { .outer = rt->current };
+    struct roost__stand_in stand_in;
     const char *reason;
     struct call *c;
 
-    begin_visit(rt, &visit);
+    rt->visits++;
+    roost__stand_in_begin(&stand_in, rt);
     atomic_fetch_add(&p->holders, 1);
     take_calls(p);
     reason = atomic_exchange(&p->reason, NULL);
@@ -366,7 +339,8 @@ static void drain(roost_portal *p)
         run_call(c);
     }
     let_go(p);
-    end_visit(rt, &visit);
+    rt->visits--;
+    roost__stand_in_end(&stand_in, rt);
 }
 
 static void drain_source(struct roost__source *s)

@@ -16,6 +16,7 @@
 
 #include "core/scope.h"
 #include "core/sched.h"
+#include "os/stand_in.h"
 #include "run/runtime.h"
 
 struct roost__guest {
@@ -94,23 +95,12 @@ static void settle(struct roost__guest *g)
  * be gone after this. */
 static void turn(struct roost__guest *g)
 {
-    struct roost_rt *rt = &g->rt;
-    roost_task *outer = rt->current;
-    struct roost__fiber main_fiber = rt->main_fiber;
-    void *main_sp = rt->main_sp;
+    struct roost__stand_in stand_in;
 
-    if (outer) {
-        rt->main_fiber = outer->fiber;
-        rt->current = NULL;
-    }
-    roost__sched_turn(rt);
+    roost__stand_in_begin(&stand_in, &g->rt);
+    roost__sched_turn(&g->rt);
     settle(g);
-    if (outer) {
-        outer->fiber = rt->main_fiber;
-        rt->main_fiber = main_fiber;
-        rt->main_sp = main_sp;
-        rt->current = outer;
-    }
+    roost__stand_in_end(&stand_in, &g->rt);
 }
 
 /* After the host's callbacks. */

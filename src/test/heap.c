@@ -29,15 +29,7 @@
 #include "core/fiber.h"
 #include "inspect/place.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(ROOST__TSAN)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#ifdef SANITIZED
+#if defined(ROOST__ASAN) || defined(ROOST__TSAN)
 
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 

@@ -147,4 +147,18 @@ static inline int waits_for_event(void *event)
     return roost_event_wait(event);
 }
 
+/* A task that does what takes turns, a child and timers: 3. */
+static inline int bit_of_everything(void *arg)
+{
+    int i, r = 0, ms = 1;
+
+    (void)arg;
+    ROOST_NURSERY(n);
+    roost_spawn(n, kit_sleep_ms, &ms);
+    for (i = 0; i < 1000 && r >= 0; i++)
+        r = roost_checkpoint();
+    EXPECT_INT(ROOST_WITHIN(ROOST_MS(1), kit_sleep_forever(NULL)), -ETIMEDOUT);
+    return roost_nursery_close(n, r < 0 ? r : 3);
+}
+
 #endif

@@ -5,6 +5,19 @@
 #include "rules/pairs.h"
 #include "rules/in_task.h"
 
+/* Named a, b, c..., each in a task that makes one call. */
+static void spawn_callers(roost_nursery *n, struct caller *c, int count,
+                          roost_fd *f, int kind)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        c[i] = (struct caller){ .f = f, .kind = kind,
+                                .name = { (char)('a' + i) } };
+        roost_spawn(n, calls_once, &c[i]);
+    }
+}
+
 /* ---- two at once ---- */
 
 static int two_readers(void *arg)
@@ -89,11 +102,7 @@ static int messages(int kind)
     if (kind == DO_SENDMSG)
         fill(roost_fd_number(&e.f));
     ROOST_NURSERY(n);
-    for (i = 0; i < MANY; i++) {
-        c[i] = (struct caller){ .f = &e.f, .kind = kind,
-                                .name = { (char)('a' + i) } };
-        roost_spawn(n, calls_once, &c[i]);
-    }
+    spawn_callers(n, c, MANY, &e.f, kind);
     settle();
     EXPECT_LOG("");
     if (kind == DO_SENDMSG)
@@ -143,11 +152,7 @@ static int a_burst(void *arg)
     (void)arg;
     open_socket_end(&e);
     ROOST_NURSERY(n);
-    for (i = 0; i < MANY; i++) {
-        c[i] = (struct caller){ .f = &e.f, .kind = DO_RECVMSG,
-                                .name = { (char)('a' + i) } };
-        roost_spawn(n, calls_once, &c[i]);
-    }
+    spawn_callers(n, c, MANY, &e.f, DO_RECVMSG);
     settle();
     for (i = 0; i < MANY + 1; i++)
         put_byte(e.other);
@@ -173,16 +178,11 @@ static int robbed(void *arg)
 {
     struct caller c[2];
     struct end e;
-    int i;
 
     (void)arg;
     open_socket_end(&e);
     ROOST_NURSERY(n);
-    for (i = 0; i < 2; i++) {
-        c[i] = (struct caller){ .f = &e.f, .kind = DO_RECVMSG,
-                                .name = { (char)('a' + i) } };
-        roost_spawn(n, calls_once, &c[i]);
-    }
+    spawn_callers(n, c, 2, &e.f, DO_RECVMSG);
     settle();
     put_byte(e.other);
     roost__loop_poll(&roost__rt->loop);
@@ -318,16 +318,11 @@ static int one_leaves(void *arg)
 {
     struct caller c[3];
     struct end e;
-    int i;
 
     (void)arg;
     open_socket_end(&e);
     ROOST_NURSERY(n);
-    for (i = 0; i < 3; i++) {
-        c[i] = (struct caller){ .f = &e.f, .kind = DO_RECVMSG,
-                                .name = { (char)('a' + i) } };
-        roost_spawn(n, calls_once, &c[i]);
-    }
+    spawn_callers(n, c, 3, &e.f, DO_RECVMSG);
     settle();
     roost_scope_cancel(c[1].scope, "a test");
     settle();

@@ -89,24 +89,6 @@ static void descriptors_of_host_and_tasks_become_ready_side_by_side_G1(void **s)
 
 /* ---- who drives ---- */
 
-static int child_sleeps(void *arg)
-{
-    return kit_sleep_ms(arg);
-}
-
-static int bit_of_everything(void *arg)
-{
-    int i, r = 0, ms = 1;
-
-    (void)arg;
-    ROOST_NURSERY(n);
-    roost_spawn(n, child_sleeps, &ms);
-    for (i = 0; i < 1000 && r >= 0; i++)
-        r = roost_checkpoint();
-    EXPECT_INT(ROOST_WITHIN(ROOST_MS(1), kit_sleep_forever(NULL)), -ETIMEDOUT);
-    return roost_nursery_close(n, r < 0 ? r : 3);
-}
-
 static void drive(int flags)
 {
     struct ev_loop *loop = host_begin();
