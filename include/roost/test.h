@@ -116,6 +116,102 @@ void roost_test_checkpoint(int result, const char *call, const char *file,
 void roost_test_resumes_begin(void);
 int roost_test_stayed(int result, const char *call, const char *file, int line);
 
+/* ---- torture ---- */
+
+/* Runs a body again and again, each time with one thing gone wrong that may go
+ * wrong: a cancellation at each wait, a failure of each allocation and each system
+ * call, reads and writes cut short, deadlines early and late, other orders of the
+ * tasks, and pairs of these. After each run it must have kept its promises:
+ *
+ *     nothing is left: no descriptor, no memory, no error that nobody saw;
+ *     no guard had to act; nothing was closed or freed twice;
+ *     it ended: no task waits for ever, none ignores its cancellation;
+ *     no cancellation came home to who had not been cancelled;
+ *     and what the body itself asks of roost_check and of cmocka's asserts.
+ *
+ *     static int body(void *arg)    a task, like roost_run's; sets up all it needs
+ *     ...
+ *     assert_int_equal(roost_torture(body, arg, NULL), 0);
+ *
+ * The body may return what it likes: an error is a fine answer to a failure. It is
+ * run in child processes, many runs in each, so what it does to memory is not seen
+ * here. It must be repeatable: without a fault two runs make the same waits,
+ * allocations and calls. Failed are the calls that roost makes and what the body
+ * and its libraries allocate; system calls that they make past roost are not.
+ *
+ * A failure is shrunk, then run once more with all it prints, and one line says
+ * how to repeat exactly it:
+ *
+ *     ROOST_TORTURE=cancel@17:seed=0x2a ./test_pool
+ *
+ * With ROOST_TORTURE in the environment only that run is made, in this very
+ * process: for a debugger. ROOST_TORTURE_RUNS limits the runs of each call, for
+ * suites in a hurry: what is left is spread over the whole sweep. */
+typedef struct roost_torture_report {
+    size_t runs, planned; /* runs made, of how many */
+    size_t waits, allocations, calls; /* of the body, undisturbed */
+    size_t points;        /* of them, where something was injected at least once */
+    size_t schedules;     /* orders of tasks that were tried */
+    size_t failures;      /* 0 or 1: the first one ends it */
+    roost_time took;      /* real */
+    char plan[128];       /* the value of ROOST_TORTURE that repeats it */
+    char what[512];       /* what was wrong */
+    char where[256];      /* the call it was injected in, with its source line */
+} roost_torture_report;
+
+/* What is injected. */
+enum {
+    ROOST_TORTURE_CANCEL = 1,     /* the whole body, and each child alone */
+    ROOST_TORTURE_DEADLINE = 2,   /* early and late */
+    ROOST_TORTURE_ALLOCATION = 4, /* roost's, and malloc and the like */
+    ROOST_TORTURE_CALL = 8,       /* system calls of roost */
+    ROOST_TORTURE_SHORT = 16,     /* reads and writes of one byte */
+    ROOST_TORTURE_ORDER = 32,     /* of ready tasks */
+    ROOST_TORTURE_PAIRS = 64      /* two at random at once */
+};
+
+/* All zero is a good default. */
+typedef struct roost_torture_options {
+    const char *name;    /* in messages and in ROOST_TORTURE; else where called */
+    unsigned skip;       /* ROOST_TORTURE_... that are not injected */
+    size_t max_runs;     /* 0: the whole sweep */
+    roost_time max_time; /* real; 0: no limit */
+    roost_time hang;     /* real time a run may take; 0: 10 s */
+    roost_time swallow;  /* virtual time that a cancelled body may go on; 0: 60 s */
+    uint64_t seed;       /* where random seeds and pairs begin; order of the sweep */
+    int pairs;           /* 0: 500, -1: none */
+    int seeds;           /* random orders; 0: 100, -1: none */
+    int delays;          /* all orders with at most so many choices delayed, */
+    int max_orders;      /* so many at most; 0: 1 and 200; -1: none */
+    size_t guards;       /* the body leaves so many guards on purpose */
+    size_t stack_bytes;
+    bool stalls;         /* siblings of a child that was cancelled alone must not
+                            wait in vain: a deadlock then is a failure too */
+    bool varies;         /* not repeatable: threads, real time. Less is found */
+    bool real_clock;
+    bool quiet;          /* no progress, no report: only ret_report */
+    roost_torture_report *ret_report;
+} roost_torture_options;
+
+/* Outside a run. 0: all runs kept their promises; 1: one did not, and stderr says
+ * which; -EINVAL: ROOST_TORTURE or an option says nothing that can be done;
+ * -ENOMEM, -EAGAIN...: no run could be made. */
+int roost_torture(roost_task_fn *body, void *arg,
+                  const roost_torture_options *o) ROOST_MUST;
+int roost_torture_at(roost_task_fn *body, void *arg,
+                     const roost_torture_options *o, const char *site) ROOST_MUST;
+
+/* roost_check(cond) or roost_check(cond, "words %d", x): a promise of the body's
+ * own. Broken, it ends the run there; under cmocka without torture the test; else
+ * the program. */
+#define roost_check(...) ROOST__CHECK(__VA_ARGS__, "")
+void roost_check_failed(const char *site, const char *cond, const char *format,
+                        ...);
+
+#define roost_torture(...) roost_torture_at(__VA_ARGS__, ROOST_SITE)
+#define ROOST__CHECK(cond, ...) \
+    ((cond) ? (void)0 : roost_check_failed(ROOST_SITE, #cond, __VA_ARGS__))
+
 ROOST_END_DECLS
 
 #endif

@@ -16,6 +16,15 @@
 
 #include "core/sched.h"
 
+static __attribute__((noinline)) void suspend_probed(roost_task *t)
+{
+    struct roost__probe *p = t->rt->probe;
+
+    p->wait(t, PROBE_PARKED, t->wait_what, t->wait_place);
+    roost__sched_suspend(t->rt);
+    p->wait(t, PROBE_WOKEN, t->wait_what, t->wait_place);
+}
+
 int roost__park(roost_wait *w, const char *what, roost_abort_fn *abort,
                 void *arg, void *place)
 {
@@ -33,7 +42,10 @@ int roost__park(roost_wait *w, const char *what, roost_abort_fn *abort,
     t->base.seq = t->rt->seq++; /* order of parking (D5) */
     t->s.parked_idle = t->s.idle;
     t->s.idle = 0;
-    roost__sched_suspend(t->rt);
+    if (__builtin_expect(t->rt->probe != NULL, 0))
+        suspend_probed(t);
+    else
+        roost__sched_suspend(t->rt);
     t->s.wait = NULL;
     return w->result;
 }

@@ -110,6 +110,7 @@ struct roost_rt {
     roost_task *current; /* NULL on the main stack */
     void *main_sp;
     roost_task *ready_first, *ready_last;
+    int32_t budget;       /* of waits, for each resume (C6); 0: probed */
     uint32_t turn_left;   /* resumes before the loop is looked at */
     uint32_t fd_awake;    /* woken by a descriptor that the loop still sees */
     roost_time turn_began;
@@ -153,7 +154,8 @@ struct roost_rt {
     bool aborting;
     struct roost__fiber main_fiber;
     struct roost__errors *errors;
-    size_t guards_acted; /* for the test kit */
+    struct roost__probe *probe; /* of the test kit; NULL */
+    size_t guards_acted, defers_due; /* for it, too */
 };
 
 extern _Thread_local struct roost_rt *roost__rt

@@ -37,8 +37,10 @@ uint64_t roost__random_next(uint64_t *state)
 
 size_t roost__choose(struct roost_rt *rt, size_t n)
 {
-    return n < 2 || !rt->seed
-               ? 0 : (size_t)(roost__random_next(&rt->choices) % n);
+    if (n < 2 || !rt->seed)
+        return 0;
+    return rt->probe ? rt->probe->choose(n)
+                     : (size_t)(roost__random_next(&rt->choices) % n);
 }
 
 roost_time roost__sched_now(struct roost_rt *rt)
@@ -128,7 +130,12 @@ static roost_task *pool_draw(struct roost_rt *rt)
         while (rt->ready_first && !rt->ready_first->s.behind);
     i = roost__choose(rt, rt->pool_count);
     t = rt->pool[i];
-    rt->pool[i] = rt->pool[--rt->pool_count];
+    rt->pool_count--;
+    if (rt->probe) /* whose first choice is the first come */
+        memmove(rt->pool + i, rt->pool + i + 1,
+                (rt->pool_count - i) * sizeof *rt->pool);
+    else
+        rt->pool[i] = rt->pool[rt->pool_count];
     return t;
 }
 
@@ -153,7 +160,7 @@ static inline roost_task *next_task(struct roost_rt *rt)
         rt->turn_left = 0;
     t = __builtin_expect(rt->seed != 0, 0) ? pool_draw(rt) : queue_take(rt);
     t->s.ready = 0;
-    t->s.budget = ROOST__BUDGET;
+    t->s.budget = rt->budget;
     if (rt->o.ret_trace)
         rt->trace = (rt->trace ^ t->id) * UINT64_C(0x100000001b3);
     return t;
@@ -269,8 +276,8 @@ void roost__sched_suspend(struct roost_rt *rt)
 
     before_suspend(rt, t);
     next = next_task(rt);
-    ROOST_ASSERT(next != t);
-    go(rt, &t->sp, &t->fiber, next);
+    if (next != t) /* a probe may have cancelled the wait */
+        go(rt, &t->sp, &t->fiber, next);
 }
 
 _Noreturn void roost__sched_abandon(struct roost_rt *rt)
@@ -288,7 +295,7 @@ void roost__sched_yield(struct roost_rt *rt, bool forced)
     roost_task *t = rt->current, *next;
 
     before_suspend(rt, t);
-    t->s.budget = ROOST__BUDGET;
+    t->s.budget = rt->budget;
     if (!roost__sched_busy(rt)) {
         if (!forced && rt->turn_left > 8) {
             rt->turn_left -= 8;
@@ -304,6 +311,16 @@ void roost__sched_yield(struct roost_rt *rt, bool forced)
     next = next_task(rt);
     if (next != t)
         go(rt, &t->sp, &t->fiber, next);
+}
+
+void roost__sched_spent(roost_task *t, const char *call, void *place)
+{
+    struct roost_rt *rt = t->rt;
+
+    if (rt->probe)
+        rt->probe->wait(t, PROBE_ENTER, call, place);
+    if (t->s.budget <= rt->budget - ROOST__BUDGET)
+        roost__sched_yield(rt, true);
 }
 
 static void turn_part(struct roost_rt *rt)
@@ -331,6 +348,7 @@ void roost__sched_turn(struct roost_rt *rt)
 void roost__sched_init(struct roost_rt *rt)
 {
     roost__fiber_main(&rt->main_fiber);
+    rt->budget = ROOST__BUDGET;
     rt->cxx = roost__cxx_find();
     rt->choices = rt->seed = rt->o.seed;
     rt->now = rt->o.clock == ROOST_CLOCK_REAL

@@ -7,6 +7,14 @@
 /* Waits a task may make before it must let others run (C6). */
 #define ROOST__BUDGET 128
 
+/* The test kit's, at every wait and choice; whoever sets it sets budgets to 0. */
+enum { PROBE_ENTER, PROBE_PARKED, PROBE_WOKEN };
+struct roost__probe {
+    void (*wait)(roost_task *t, int moment, const char *what, void *place);
+    size_t (*choose)(size_t n);
+    void (*over)(const struct roost_rt *rt); /* before it is unmade */
+};
+
 /* Prepares an empty runtime's scheduler. */
 void roost__sched_init(struct roost_rt *rt);
 void roost__sched_done(struct roost_rt *rt);
@@ -56,6 +64,9 @@ _Noreturn void roost__sched_abandon(struct roost_rt *rt);
  * budget, so the loop is looked at even if it is alone. */
 void roost__sched_yield(struct roost_rt *rt, bool forced);
 
+/* At the entry of a wait: the budget is used up, or there is a probe. */
+void roost__sched_spent(roost_task *t, const char *call, void *place);
+
 /* Runs ready tasks until none is left or the turn is over; from the main stack.
  * Then fires what is due. */
 void roost__sched_turn(struct roost_rt *rt);
@@ -87,17 +98,25 @@ roost_time roost__time_add(roost_time instant, roost_time duration);
 
 void roost__sleep_fire(struct roost_rt *rt, struct roost__timer *timer);
 
-/* The running task at the entry of a call that may wait; spends its budget. */
+/* The running task at the entry of a call that may wait; spends its budget. `place`
+ * is the return address of the public call. */
 static inline __attribute__((always_inline)) roost_task *
-roost__waiter(const char *call)
+roost__waiter_at(const char *call, void *place)
 {
     roost_task *t = roost__self();
 
     ROOST_USAGE(t, "%s was called outside a task, where nothing can wait; call "
                 "it in a function started by roost_run or roost_spawn", call);
     if (--t->s.budget <= 0)
-        roost__sched_yield(t->rt, true);
+        roost__sched_spent(t, call, place);
     return t;
+}
+
+/* The same in the public call itself. */
+static inline __attribute__((always_inline)) roost_task *
+roost__waiter(const char *call)
+{
+    return roost__waiter_at(call, __builtin_return_address(0));
 }
 
 #endif

@@ -25,7 +25,7 @@ static int start(const struct roost__spawn *wish, void *place)
 {
     struct start st = { .value = -1 };
     struct roost__spawn s = *wish;
-    roost_task *t = roost__waiter("roost_start"), *child;
+    roost_task *t = roost__waiter_at("roost_start", place), *child;
     int r;
 
     if (t->scope->effective) {

@@ -89,6 +89,7 @@ int roost_defer(roost_task_fn *fn, void *arg)
     if (grow_defers(t) < 0)
         return -ENOMEM;
     t->links.defers[t->links.defer_count++] = (struct roost__deferred){ fn, arg };
+    t->rt->defers_due++;
     return 0;
 }
 
@@ -122,6 +123,7 @@ static int run_defers(roost_task *t, int result)
 
     while (t->links.defer_count > 0) {
         d = t->links.defers[--t->links.defer_count];
+        t->rt->defers_due--;
         before = t->links.errors;
         t->links.errors = NULL;
         r = d.fn(d.arg);

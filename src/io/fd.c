@@ -325,7 +325,8 @@ bool roost__fd_pause_end(roost_fd *f, struct roost__fd_pause *pause)
 
 /* roost__waiter, which lets others run when the budget is used up; one of them
  * may close f, and its memory may go with it. false: it did. */
-static bool spend_budget(roost_fd *f, roost_task *t, const char *call)
+static bool spend_budget(roost_fd *f, roost_task *t, const char *call,
+                         void *place)
 {
     struct roost__fd_pause pause = { 0 };
     bool open = t && t->s.budget <= 0 && f->open;
@@ -336,13 +337,14 @@ static bool spend_budget(roost_fd *f, roost_task *t, const char *call)
         t->s.budget++;
     if (open)
         roost__fd_pause_begin(f, &pause);
-    roost__waiter(call);
+    roost__waiter_at(call, place);
     return !open || roost__fd_pause_end(f, &pause);
 }
 
-int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call)
+int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call,
+                          void *place)
 {
-    bool here = spend_budget(f, t, call);
+    bool here = spend_budget(f, t, call, place);
 
     if (t->scope->effective)
         return -ECANCELED;

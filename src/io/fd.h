@@ -19,17 +19,18 @@ int roost__fd_kind(int fd, mode_t *ret_mode);
 
 /* The entry of every call that waits, in place of roost__waiter: -ECANCELED,
  * -EBADF, or 0 and f is bound to the run. */
-int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call);
+int roost__fd_enter_first(roost_fd *f, roost_task *t, const char *call,
+                          void *place);
 
 /* A closed one is bound to no run. */
-static inline int roost__fd_enter(roost_fd *f, const char *call,
+static inline int roost__fd_enter(roost_fd *f, const char *call, void *place,
                                   roost_task **ret_t)
 {
     roost_task *t = *ret_t = roost__self();
 
     return t && --t->s.budget > 0 && !t->scope->effective && f->run &&
                    f->run == t->rt->loop.fds.run
-               ? 0 : roost__fd_enter_first(f, t, call);
+               ? 0 : roost__fd_enter_first(f, t, call, place);
 }
 
 static inline bool roost__fd_waited_for(const roost_fd *f, int side)

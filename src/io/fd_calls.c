@@ -273,7 +273,7 @@ INLINE int run_op(roost_fd *f, roost_task *t, struct op *o)
 INLINE int move_bytes(roost_fd *f, struct op *o, const char *call)
 {
     roost_task *t;
-    int r = roost__fd_enter(f, call, &t);
+    int r = roost__fd_enter(f, call, o->place, &t);
 
     if (r < 0)
         return r;
@@ -310,7 +310,7 @@ int roost_fd_accept(roost_fd *f, struct sockaddr *ret_addr, unsigned *len)
                     .len = len, .what = "a connection",
                     .place = ROOST__PLACE };
     roost_task *t;
-    int r = roost__fd_enter(f, "roost_fd_accept", &t);
+    int r = roost__fd_enter(f, "roost_fd_accept", o.place, &t);
 
     return r < 0 ? r : run_op(f, t, &o);
 }
@@ -327,7 +327,7 @@ static size_t bytes_of(const struct msghdr *msg)
 INLINE int move_message(roost_fd *f, struct op *o, const char *call)
 {
     roost_task *t;
-    int r = roost__fd_enter(f, call, &t);
+    int r = roost__fd_enter(f, call, o->place, &t);
 
     if (r < 0)
         return r;
@@ -361,7 +361,7 @@ int roost_fd_sendmsg(roost_fd *f, const struct msghdr *msg, int flags)
 int roost_fd_wait(roost_fd *f, int mask)
 {
     roost_task *t;
-    int r = roost__fd_enter(f, "roost_fd_wait", &t);
+    int r = roost__fd_enter(f, "roost_fd_wait", ROOST__PLACE, &t);
 
     if (r < 0)
         return r;
@@ -420,7 +420,7 @@ static bool is_tried(const roost_fd *f)
 int roost_fd_connect(roost_fd *f, const struct sockaddr *addr, unsigned len)
 {
     roost_task *t;
-    int r = roost__fd_enter(f, "roost_fd_connect", &t);
+    int r = roost__fd_enter(f, "roost_fd_connect", ROOST__PLACE, &t);
 
     if (r < 0)
         return r;

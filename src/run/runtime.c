@@ -179,6 +179,8 @@ int roost__runtime_make(struct roost_rt *rt, const roost_options *o,
 /* Descriptors first: one that was forgotten is on a stack, as a rule. */
 void roost__runtime_unmake(struct roost_rt *rt)
 {
+    if (rt->probe)
+        rt->probe->over(rt);
     roost__loop_fds_close(&rt->loop);
     roost__sched_done(rt);
     roost__errors_done(rt);

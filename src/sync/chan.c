@@ -152,7 +152,7 @@ static int wait_in(roost_lot *lot, roost_task *t, void *item, const char *what,
 
 static int send_item(roost_chan *c, const void *item, void *place)
 {
-    roost_task *t = roost__waiter("roost_chan_send");
+    roost_task *t = roost__waiter_at("roost_chan_send", place);
     int r;
 
     if (t->scope->effective)
@@ -166,7 +166,7 @@ static int send_item(roost_chan *c, const void *item, void *place)
 
 static int recv_item(roost_chan *c, void *item, void *place)
 {
-    roost_task *t = roost__waiter("roost_chan_recv");
+    roost_task *t = roost__waiter_at("roost_chan_recv", place);
     int r;
 
     if (t->scope->effective)

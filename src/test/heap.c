@@ -1,71 +1,132 @@
-/* heap.c - malloc and the like, watched while a test runs.
+/* heap.c - malloc and the like, watched and made to fail while a test runs.
  *
  * Owns:     the table of blocks allocated since the watch began.
  * Promises: a block that the test, or a library it calls, allocated and did not
- *           free is told, with the function that allocated it.
- * Never:    changes what an allocation returns; allocates.
+ *           free is told, with the function that allocated it; a table without
+ *           live blocks is empty, so a watch may go on for ever.
+ * Never:    changes what an allocation returns, unless faults.c says it fails;
+ *           allocates.
  *
  * The functions of the C library are called by their other names, __libc_malloc
- * and so on. With AddressSanitizer, which defines malloc itself, its leak check
- * is asked instead; with the other sanitizers nothing is seen.
+ * and so on. AddressSanitizer defines malloc itself and tells hooks of it: they
+ * note blocks here too, and who allocated one is asked when it is left. With the
+ * other sanitizers nothing is seen.
+ *
+ * Blocks are noted by a number made of their address: as an address, the note
+ * itself would keep them alive in the eyes of a leak check.
  */
 #define _GNU_SOURCE
 #include "test/heap.h"
 
-#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
-#include <stdarg.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include <cmocka.h>
 
 #include "core/fiber.h"
 #include "inspect/place.h"
+#include "test/faults.h"
 
-#if defined(ROOST__ASAN) || defined(ROOST__TSAN)
-
-int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
-
-void roost__heap_watch(void)
-{
-}
-
-size_t roost__heap_left(char *text, size_t bytes)
-{
-    bool leaks = __lsan_do_recoverable_leak_check &&
-                 __lsan_do_recoverable_leak_check() != 0;
-
-    snprintf(text, bytes, "see the report of the sanitizer");
-    return leaks;
-}
-
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* ---- libraries ---- */
+
+/* Where these are; none, as long as unknown or if part of the program. */
+static struct module {
+    uintptr_t lo, hi;
+} libc, loader, mock, ev;
+static atomic_bool known;
+
+int ev_version_major(void); /* <ev.h> is not for this room */
+const char *gnu_get_libc_version(void);
+
+static bool holds(const struct module *m, uintptr_t at)
+{
+    return at - m->lo < m->hi - m->lo;
+}
+
+static int find_module(struct dl_phdr_info *info, size_t bytes, void *arg)
+{
+    const uintptr_t own = (uintptr_t)roost__heap_keeps;
+    struct module m = { UINTPTR_MAX, 0 };
+    const ElfW(Phdr) *h = info->dlpi_phdr;
+    int i;
+
+    (void)bytes, (void)arg;
+    for (i = 0; i < info->dlpi_phnum; i++, h++)
+        if (h->p_type == PT_LOAD) {
+            uintptr_t at = info->dlpi_addr + h->p_vaddr;
+
+            m.lo = at < m.lo ? at : m.lo;
+            m.hi = at + h->p_memsz > m.hi ? at + h->p_memsz : m.hi;
+        }
+    if (m.lo > m.hi || holds(&m, own))
+        return 0;
+    if (holds(&m, (uintptr_t)gnu_get_libc_version))
+        libc = m;
+    if (holds(&m, getauxval(AT_BASE)))
+        loader = m;
+    if (holds(&m, (uintptr_t)_fail))
+        mock = m;
+    if (holds(&m, (uintptr_t)ev_version_major))
+        ev = m;
+    return 0;
+}
+
+/* Not from within malloc: the loader may hold its lock there. */
+static void know_modules(void)
+{
+    if (atomic_load_explicit(&known, memory_order_acquire))
+        return;
+    dl_iterate_phdr(find_module, NULL);
+    atomic_store_explicit(&known, true, memory_order_release);
+}
+
+/* Buffers of stdio, lists of cmocka's mocks. */
+static bool keeps_buffers(const void *from)
+{
+    uintptr_t at = (uintptr_t)from;
+
+    return holds(&libc, at) || holds(&loader, at) || holds(&mock, at);
+}
+
+bool roost__heap_keeps(const void *from)
+{
+    know_modules();
+    return keeps_buffers(from) || holds(&ev, (uintptr_t)from);
+}
+
+/* ---- the table: open addressing, no gaps ---- */
 
 #define SLOTS (1U << 16)
-#define GONE ((void *)1) /* was one here: a search goes on */
 
-static struct {
-    void *block;
+static struct slot {
+    uintptr_t key; /* ~block; 0: free */
     size_t bytes;
-    void *from; /* who called malloc */
+    const void *from; /* who allocated it; NULL: ask the sanitizer */
+    uint64_t number;
 } table[SLOTS];
 
 static atomic_flag busy = ATOMIC_FLAG_INIT;
-static bool watching;
-static size_t noted;
-
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *block, size_t bytes);
-void *__libc_memalign(size_t align, size_t bytes);
-void __libc_free(void *block);
+static atomic_bool watching;
+static size_t live;    /* slots in use */
+static size_t fresh;   /* of them, noted since the last question */
+static uint64_t last;  /* number given */
+static uint64_t asked; /* the last one at the last question */
 
 static void enter(void)
 {
@@ -78,76 +139,295 @@ static void leave(void)
     atomic_flag_clear_explicit(&busy, memory_order_release);
 }
 
-static unsigned slot_of(const void *block)
+static bool is_watching(void)
 {
-    return (unsigned)((uintptr_t)block >> 4) * 2654435761U % SLOTS;
+    return atomic_load_explicit(&watching, memory_order_relaxed);
+}
+
+static unsigned slot_of(uintptr_t key)
+{
+    return (unsigned)(key >> 4) * 2654435761U >> 16;
 }
 
 /* A table that is nearly full notes no more: what is left is told in any case. */
-static void *note(void *block, size_t bytes, void *from)
+static void note(const volatile void *block, size_t bytes, const void *from)
 {
-    unsigned i = slot_of(block);
+    uintptr_t key = ~(uintptr_t)block;
+    unsigned i = slot_of(key);
 
-    if (!watching || !block || noted > SLOTS / 4 * 3)
-        return block;
-    enter();
-    while (table[i].block && table[i].block != GONE)
-        i = (i + 1) % SLOTS;
-    noted += !table[i].block;
-    table[i].block = block;
-    table[i].bytes = bytes;
-    table[i].from = from;
-    leave();
-    return block;
-}
-
-static void forget(void *block)
-{
-    unsigned i = slot_of(block);
-
-    if (!watching || !block)
+    if (!is_watching() || !block || keeps_buffers(from))
         return;
     enter();
-    for (; table[i].block; i = (i + 1) % SLOTS)
-        if (table[i].block == block) {
-            table[i].block = GONE;
-            break;
-        }
+    if (live < SLOTS / 4 * 3) {
+        while (table[i].key)
+            i = (i + 1) % SLOTS;
+        table[i] = (struct slot){ key, bytes, from, ++last };
+        live++;
+        fresh++;
+    }
     leave();
 }
+
+/* Those behind it move up to where they are looked for. */
+static void close_gap(unsigned gap)
+{
+    unsigned i, home;
+
+    for (i = (gap + 1) % SLOTS; table[i].key; i = (i + 1) % SLOTS) {
+        home = slot_of(table[i].key);
+        if ((i - home) % SLOTS >= (i - gap) % SLOTS) {
+            table[gap] = table[i];
+            gap = i;
+        }
+    }
+    table[gap].key = 0;
+}
+
+static void forget(const volatile void *block)
+{
+    uintptr_t key = ~(uintptr_t)block;
+    unsigned i = slot_of(key);
+
+    if (!is_watching() || !block)
+        return;
+    enter();
+    while (table[i].key && table[i].key != key)
+        i = (i + 1) % SLOTS;
+    if (table[i].key) {
+        live--;
+        fresh -= table[i].number > asked;
+        close_gap(i);
+    }
+    leave();
+}
+
+/* ---- questions ---- */
+
+/* A child that is forked meanwhile goes on with the table. */
+static void prepare(void)
+{
+    static bool once;
+
+    if (!once)
+        pthread_atfork(enter, leave, leave);
+    once = true;
+    know_modules();
+}
+
+#ifdef ROOST__ASAN
+#define KNOWS_WHO true
+/* The first frame is the sanitizer's own. */
+static const void *who(const struct slot *s)
+{
+    void *frames[2];
+    int thread;
+
+    return __asan_get_alloc_stack((void *)~s->key, frames, 2, &thread) == 2
+               ? frames[1] : NULL;
+}
+#else
+#define KNOWS_WHO false
+static const void *who(const struct slot *s)
+{
+    return s->from;
+}
+#endif
+
+/* How many with higher numbers are left, and the first of them. */
+static size_t count_left(uint64_t after, struct slot *ret_first)
+{
+    struct slot first = { .number = UINT64_MAX };
+    size_t left = 0;
+    unsigned i;
+
+    for (i = 0; i < SLOTS && live; i++) {
+        struct slot s = table[i];
+
+        if (!s.key || s.number <= after || keeps_buffers(s.from = who(&s)))
+            continue;
+        left++;
+        if (s.number < first.number)
+            first = s;
+    }
+    *ret_first = first;
+    return left;
+}
+
+static size_t tell(size_t left, const struct slot *first, char *text, size_t bytes)
+{
+    char place[120];
+
+    if (!left)
+        return 0;
+    roost__place_of(first->from, place, sizeof place);
+    snprintf(text, bytes, "%zu bytes allocated in %s", first->bytes, place);
+    return left;
+}
+
+size_t roost__heap_left_since(char *text, size_t bytes)
+{
+    struct slot first = { 0 };
+    size_t left = 0;
+
+    enter();
+    if (fresh)
+        left = count_left(asked, &first);
+    asked = last;
+    fresh = 0;
+    leave();
+    return tell(left, &first, text, bytes);
+}
+
+static void watch_anew(void)
+{
+    prepare();
+    enter();
+    if (live)
+        memset(table, 0, sizeof table);
+    live = fresh = 0;
+    asked = last;
+    watching = true;
+    leave();
+}
+
+/* ---- under a sanitizer ---- */
+
+#if defined(ROOST__ASAN) || defined(ROOST__TSAN)
+
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+int __sanitizer_install_malloc_and_free_hooks(
+    void (*allocated)(const volatile void *, size_t),
+    void (*freed)(const volatile void *)) __attribute__((weak));
+
+static void allocated(const volatile void *block, size_t bytes)
+{
+    note(block, bytes, NULL);
+}
+
+void roost__heap_watch(void)
+{
+    static bool hooked;
+
+    if (!KNOWS_WHO || !__sanitizer_install_malloc_and_free_hooks)
+        return;
+    if (!hooked)
+        __sanitizer_install_malloc_and_free_hooks(allocated, forget);
+    hooked = true;
+    watch_anew();
+}
+
+size_t roost__heap_left(char *text, size_t bytes)
+{
+    bool leaks = __lsan_do_recoverable_leak_check &&
+                 __lsan_do_recoverable_leak_check() != 0;
+
+    watching = false;
+    snprintf(text, bytes, "see the report of the sanitizer");
+    return leaks;
+}
+
+bool roost__heap_can_fail(void)
+{
+    return false;
+}
+
+void *roost__heap_alloc(size_t bytes, const void *from)
+{
+    (void)from;
+    return malloc(bytes); /* lint: the test's own allocator */
+}
+
+#else
+
+/* ---- malloc and the like ---- */
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *block, size_t bytes);
+void *__libc_memalign(size_t align, size_t bytes);
+void __libc_free(void *block);
 
 #define FROM __builtin_return_address(0)
 #define PUBLIC __attribute__((visibility("default")))
 
+/* The first look is for a program that has hardly begun: nothing else of it may
+ * be ready. */
+static bool fails(const void *from)
+{
+    return atomic_load_explicit(&known, memory_order_relaxed) &&
+           !keeps_buffers(from) && !holds(&ev, (uintptr_t)from) &&
+           roost__faults_allocation(from);
+}
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void *noted(void *block, size_t bytes, const void *from)
+{
+    note(block, bytes, from);
+    return block;
+}
+
+void *roost__heap_alloc(size_t bytes, const void *from)
+{
+    return fails(from) ? no_memory() : noted(__libc_malloc(bytes), bytes, from);
+}
+
+static void *aligned(size_t align, size_t bytes, const void *from)
+{
+    return fails(from) ? no_memory()
+                       : noted(__libc_memalign(align, bytes), bytes, from);
+}
+
 PUBLIC void *malloc(size_t bytes) /* lint: the test's own allocator */
 {
-    return note(__libc_malloc(bytes), bytes, FROM);
+    return roost__heap_alloc(bytes, FROM);
 }
 
 PUBLIC void *calloc(size_t count, size_t bytes) /* lint: the same */
 {
-    return note(__libc_calloc(count, bytes), count * bytes, FROM);
+    return fails(FROM) ? no_memory()
+                       : noted(__libc_calloc(count, bytes), count * bytes, FROM);
+}
+
+/* The old block is forgotten before another thread may be given it. */
+static void *resized(void *block, size_t bytes, const void *from)
+{
+    void *more;
+
+    if ((bytes || !block) && fails(from))
+        return no_memory();
+    forget(block);
+    more = __libc_realloc(block, bytes);
+    if (!more && bytes)
+        note(block, 0, from);
+    return noted(more, bytes, from);
 }
 
 PUBLIC void *realloc(void *block, size_t bytes) /* lint: the same */
 {
-    void *more;
+    return resized(block, bytes, FROM);
+}
 
-    forget(block); /* before another thread may be given it */
-    more = __libc_realloc(block, bytes);
-    if (!more && bytes)
-        note(block, 0, FROM);
-    return note(more, bytes, FROM);
+PUBLIC void *reallocarray(void *block, size_t count, size_t bytes) /* lint: the same */
+{
+    size_t all;
+
+    return __builtin_mul_overflow(count, bytes, &all) ? no_memory()
+                                                      : resized(block, all, FROM);
 }
 
 PUBLIC void *memalign(size_t align, size_t bytes)
 {
-    return note(__libc_memalign(align, bytes), bytes, FROM);
+    return aligned(align, bytes, FROM);
 }
 
 PUBLIC void *aligned_alloc(size_t align, size_t bytes) /* lint: the same */
 {
-    return note(__libc_memalign(align, bytes), bytes, FROM);
+    return aligned(align, bytes, FROM);
 }
 
 PUBLIC int posix_memalign(void **ret, size_t align, size_t bytes) /* lint: the same */
@@ -156,10 +436,10 @@ PUBLIC int posix_memalign(void **ret, size_t align, size_t bytes) /* lint: the s
 
     if (align < sizeof(void *) || (align & (align - 1)))
         return EINVAL;
-    block = __libc_memalign(align, bytes);
+    block = aligned(align, bytes, FROM);
     if (!block)
         return ENOMEM;
-    *ret = note(block, bytes, FROM);
+    *ret = block;
     return 0;
 }
 
@@ -169,57 +449,27 @@ PUBLIC void free(void *block) /* lint: the same */
     __libc_free(block);
 }
 
-/* ---- the watch ---- */
+/* Valgrind puts its own in the place of ours. */
+bool roost__heap_can_fail(void)
+{
+    return !RUNNING_ON_VALGRIND;
+}
 
 void roost__heap_watch(void)
 {
-    enter();
-    memset(table, 0, sizeof table);
-    noted = 0;
-    watching = true;
-    leave();
-}
-
-static const void *module_of(const void *code)
-{
-    Dl_info info;
-
-    return code && dladdr(code, &info) ? info.dli_fbase : NULL;
-}
-
-/* Buffers of stdio, lists of cmocka's mocks. In a static program all is one
- * module, and nothing is told apart. */
-static bool keeps_buffers(const void *from)
-{
-    const void *module = module_of(from);
-    const void *libc, *mock;
-    int (*print)(const char *, ...) = printf;
-    void (*mock_fail)(const char *, int) = _fail;
-
-    memcpy(&libc, &print, sizeof libc);
-    memcpy(&mock, &mock_fail, sizeof mock);
-    return module == module_of(libc) || module == module_of(mock) ||
-           module == module_of(dlsym(RTLD_DEFAULT, "_dl_rtld_di_serinfo"));
+    watch_anew();
 }
 
 size_t roost__heap_left(char *text, size_t bytes)
 {
-    size_t left = 0;
-    char place[120];
-    unsigned i;
+    struct slot first;
+    size_t left;
 
     watching = false;
-    for (i = 0; i < SLOTS; i++) {
-        if (!table[i].block || table[i].block == GONE ||
-            keeps_buffers(table[i].from))
-            continue;
-        if (left++ == 0)
-            roost__place_of(table[i].from, place, sizeof place);
-        if (left == 1)
-            snprintf(text, bytes, "%zu bytes allocated in %s", table[i].bytes,
-                     place);
-    }
-    return left;
+    enter();
+    left = count_left(0, &first);
+    leave();
+    return tell(left, &first, text, bytes);
 }
 
 #endif

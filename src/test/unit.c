@@ -26,6 +26,7 @@
 
 #include "core/sched.h"
 #include "test/heap.h"
+#include "test/strike.h"
 
 /* ---- the way out ---- */
 
@@ -66,6 +67,14 @@ void __longjmp_chk(struct __jmp_buf_tag *to, int value)
     escape.to = to;
     escape.value = value;
     roost__sched_abandon(t->rt);
+}
+
+bool roost__unit_escaped(void)
+{
+    bool yes = escape.to != NULL;
+
+    escape.to = NULL;
+    return yes;
 }
 
 /* ---- what a test must not leave ---- */
