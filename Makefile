@@ -48,6 +48,7 @@ examples := $(patsubst examples/%.c,$B/examples/%,$(wildcard examples/*.c))
 tests := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c tests/rules/test_*.c))
 benches := $(patsubst tests/bench/%.c,$B/bench/%,$(wildcard tests/bench/*.c))
 tortures := $(patsubst tests/torture/%.c,$B/torture/%,$(wildcard tests/torture/*.c))
+planted := $(patsubst tests/planted/%.c,$B/planted/%,$(wildcard tests/planted/*.c))
 scripts := $(filter-out tests/bench/% tests/torture/% tests/fuzz/%,$(wildcard tests/*/run))
 kit := $(patsubst %,$B/obj/%.o,$(wildcard tests/kit/*.c))
 # The test kit is built where cmocka is.
@@ -55,7 +56,11 @@ hash := \#
 cmocka_here := $(shell printf '$(hash)include <%s>\n' stdarg.h stddef.h stdint.h setjmp.h \
     cmocka.h | $(CC) $(CPPFLAGS) $(CFLAGS) -E - >/dev/null 2>&1 && echo yes)
 testlib := $(if $(cmocka_here),$B/libroost-test.a)
-programs := $(tests) $(examples) $(benches) $(tortures)
+# So are the examples that are tests, and the benches of the kit itself.
+examples := $(filter-out $(if $(testlib),,%_test),$(examples))
+benches := $(filter-out $(if $(testlib),,%_torture),$(benches))
+planted := $(if $(testlib),$(planted) $(planted:=_fixed))
+programs := $(tests) $(examples) $(benches) $(tortures) $(planted)
 
 all: $B/libroost.a $B/libroost.so $(testlib) ## the libraries, static and shared
 examples: $(examples) ## build/<variant>/examples/*
@@ -106,6 +111,26 @@ $B/bench/%: $B/obj/tests/bench/%.c.o $B/libroost.a
 	@mkdir -p $(@D)
 	$Q$(link) $(libs)
 
+$B/examples/%_test: $B/obj/examples/%_test.c.o $(testlib) $B/libroost.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$Q$(link) -lcmocka $(libs)
+
+$B/bench/%_torture: $B/obj/tests/bench/%_torture.c.o $(testlib) $B/libroost.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$Q$(link) -lcmocka $(libs)
+
+$B/obj/tests/planted/%_fixed.c.o: tests/planted/%.c $B/.flags
+	$(call say,CC,'$< (fixed)')
+	@mkdir -p $(@D)
+	$Q$(compile) -fPIE -DFIXED
+
+$B/planted/%: $B/obj/tests/planted/%.c.o $(testlib) $B/libroost.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$Q$(link) -lcmocka $(libs)
+
 $B/torture/%: $B/obj/tests/torture/%.c.o $(kit) $(testlib) $B/libroost.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -130,7 +155,7 @@ test: ## build and run the whole suite, with each kind of stack guard
 	@.ci/install ev.h cmocka.h
 	+@$(make) suite GUARDS='mprotect none'
 
-suite: all examples $(benches) $(tests) # test, installing nothing; RUNNER wraps
+suite: all examples $(benches) $(tests) $(planted) $(tortures) # test, installing nothing; RUNNER wraps
 	@BUILD=$B GUARDS='$(GUARDS)' RUNNER='$(RUNNER)' .ci/run-tests $(tests) $(scripts)
 
 check: ## gcc and clang without a warning, ASan+UBSan, ucontext, lints

@@ -131,14 +131,14 @@ static void a_refusal_names_place_found_and_expected(void **state)
 {
     (void)state;
     assert_refused("cancle@17", "cancle@17 (at character 1): expected none, "
-                   "cancel@N, child@N, early@N, late@N, alloc@N, call@N=ERRNO, "
-                   "short@N or short@all");
+                   "cancel@N, child@N, pierce@N, early@N, late@N, alloc@N, "
+                   "call@N=ERRNO, short@N or short@all");
     assert_refused("", "the text ends (at character 1): expected none, cancel@N, "
-                   "child@N, early@N, late@N, alloc@N, call@N=ERRNO, short@N or "
-                   "short@all");
+                   "child@N, pierce@N, early@N, late@N, alloc@N, "
+                   "call@N=ERRNO, short@N or short@all");
     assert_refused("cancel@1+none", "none (at character 10): expected cancel@N, "
-                   "child@N, early@N, late@N, alloc@N, call@N=ERRNO, short@N or "
-                   "short@all");
+                   "child@N, pierce@N, early@N, late@N, alloc@N, "
+                   "call@N=ERRNO, short@N or short@all");
     assert_refused("cancel@", "the text ends (at character 8): expected a number "
                    "from 1 to 4294967295");
     assert_refused("cancel@0", "0 (at character 8): expected a number from 1 to "
@@ -174,6 +174,9 @@ static void a_refusal_names_place_found_and_expected(void **state)
                    "expected the end: there are four picks at most");
     assert_refused("none:pick=1.1:seed=0x1", ":seed=0x1 (at character 14): "
                    "expected a comma and a pick, or the end");
+    assert_refused("call@1=A_WORD_THAT_IS_LONGER_THAN_IT_SHOULD_BE",
+                   "A_WORD_THAT_IS_LONGER_THAN_IT_S (at character 8): expected an "
+                   "errno: a name such as EIO, or a number");
     assert_refused("late@\xff\n:", "?? (at character 6): expected a number from 1 "
                    "to 4294967295");
 }

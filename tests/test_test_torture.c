@@ -402,6 +402,25 @@ static void deadlines_come_early_and_late(void **state)
     assert_found(needs_no_deadline, "does not hold", "early@");
 }
 
+/* What it does in its shield takes a moment that it may not get. */
+static int relies_on_its_shield(void *arg)
+{
+    roost_scope s;
+    int r;
+
+    (void)arg;
+    roost_shield_enter(&s, ROOST_SEC(5));
+    r = roost_sleep(ROOST_MS(10));
+    roost_check(r == 0);
+    return roost_scope_leave(&s, r);
+}
+
+static void shields_are_pierced(void **state)
+{
+    (void)state;
+    assert_found(relies_on_its_shield, "does not hold", "pierce@");
+}
+
 /* ---- orders ---- */
 
 struct order { int *first, number; };
@@ -657,6 +676,7 @@ int main(void)
         cmocka_unit_test(guards_and_foreign_cancellations_are_found),
         cmocka_unit_test(a_child_alone_may_leave_its_siblings_waiting),
         cmocka_unit_test(deadlines_come_early_and_late),
+        cmocka_unit_test(shields_are_pierced),
         cmocka_unit_test(an_order_that_matters_is_found),
         cmocka_unit_test(all_orders_of_a_small_body_are_tried),
         cmocka_unit_test(pairs_are_tried_and_shrunk),

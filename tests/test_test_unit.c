@@ -12,12 +12,7 @@
 #include <unistd.h>
 
 #include "core/fiber.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "kit/valgrind.h"
 
 /* ThreadSanitizer and Valgrind have a malloc of their own, and say nothing. */
 #ifdef ROOST__TSAN

@@ -161,7 +161,8 @@ typedef struct roost_torture_report {
 
 /* What is injected. */
 enum {
-    ROOST_TORTURE_CANCEL = 1,     /* the whole body, and each child alone */
+    ROOST_TORTURE_CANCEL = 1,     /* the whole body, shields used up or not; each
+                                     child alone */
     ROOST_TORTURE_DEADLINE = 2,   /* early and late */
     ROOST_TORTURE_ALLOCATION = 4, /* roost's, and malloc and the like */
     ROOST_TORTURE_CALL = 8,       /* system calls of roost */

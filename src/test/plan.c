@@ -6,8 +6,8 @@
  * Never:    allocates; prints half an item: without room it ends before it.
  *
  *     plan:  strike [+ strike] [:seed=0x2a] [:pick=3.1,8.2]
- *     strike: none | cancel@N child@N early@N late@N alloc@N call@N=ERRNO
- *             short@N | short@all
+ *     strike: none | cancel@N child@N pierce@N early@N late@N alloc@N
+ *             call@N=ERRNO short@N | short@all
  */
 #define _GNU_SOURCE
 #include "test/plan.h"
@@ -19,14 +19,15 @@ _Static_assert(ROOST__PICKS == 4, "the words below say so");
 
 static const char *const kinds[] = {
     [STRIKE_NONE] = "none",   [STRIKE_CANCEL] = "cancel",
-    [STRIKE_CHILD] = "child", [STRIKE_EARLY] = "early",
-    [STRIKE_LATE] = "late",   [STRIKE_ALLOC] = "alloc",
-    [STRIKE_CALL] = "call",   [STRIKE_SHORT] = "short",
+    [STRIKE_CHILD] = "child", [STRIKE_PIERCE] = "pierce",
+    [STRIKE_EARLY] = "early", [STRIKE_LATE] = "late",
+    [STRIKE_ALLOC] = "alloc", [STRIKE_CALL] = "call",
+    [STRIKE_SHORT] = "short",
     [STRIKE_ALL_SHORT] = "short@all",
 };
 
-#define STRIKES "cancel@N, child@N, early@N, late@N, alloc@N, call@N=ERRNO, " \
-                "short@N or short@all"
+#define STRIKES "cancel@N, child@N, pierce@N, early@N, late@N, alloc@N, " \
+                "call@N=ERRNO, short@N or short@all"
 
 #define ERRNO_MAX 4095 /* of the kernel */
 

@@ -12,6 +12,8 @@ enum roost__strike {
     STRIKE_NONE = 0,
     STRIKE_CANCEL,   /* at a moment: the whole body */
     STRIKE_CHILD,    /* at a moment: the task that waits, alone */
+    STRIKE_PIERCE,   /* at a moment: the whole body, and the shields around the
+                        wait have no budget left */
     STRIKE_EARLY,    /* at a moment: the innermost deadline around the wait */
     STRIKE_LATE,     /* at a moment: that deadline, put off by a day */
     STRIKE_ALLOC,    /* an allocation fails */

@@ -96,6 +96,22 @@ static bool plain(const char *name)
                                   == strlen(name);
 }
 
+/* Those of this process, as a shell wants them. */
+static void print_arguments(void)
+{
+    char text[1024];
+    FILE *f = fopen("/proc/self/cmdline", "r");
+    size_t bytes = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    const char *arg;
+
+    if (f)
+        fclose(f);
+    text[bytes] = '\0';
+    for (arg = text + strlen(text) + 1; arg < text + bytes; arg += strlen(arg) + 1)
+        fprintf(stderr, plain(arg) ? " %s" : " '%s'", arg);
+    fputc('\n', stderr);
+}
+
 void roost__report_failure(const roost_torture_report *r, const char *name,
                            const char *own_name)
 {
@@ -104,7 +120,8 @@ void roost__report_failure(const roost_torture_report *r, const char *name,
     fprintf(stderr, "torture: %s: failed\n    what:  %s\n", name, r->what);
     if (r->where[0])
         fprintf(stderr, "    where: %s\n", r->where);
-    fprintf(stderr, "    again: ROOST_TORTURE=%s%s%s %s\n", r->plan,
+    fprintf(stderr, "    again: ROOST_TORTURE=%s%s%s %s", r->plan,
             named ? ":body=" : "", named ? own_name : "",
             program_invocation_name);
+    print_arguments();
 }

@@ -13,11 +13,9 @@
 #include "test/strike.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <roost/trace.h>
 
@@ -26,6 +24,7 @@
 #include "core/task.h"
 #include "inspect/place.h"
 #include "test/faults.h"
+#include "test/fds.h"
 #include "test/heap.h"
 
 #define DAY (ROOST_SEC(3600) * 24)
@@ -126,6 +125,26 @@ static roost_scope *deadline_around(const roost_task *t)
     return NULL;
 }
 
+/* The shields around the task, up to the body. */
+static bool is_shielded(const roost_task *t)
+{
+    const roost_scope *s;
+
+    for (s = t->scope; s && s != now.whole; s = s->parent)
+        if (s->kind == SCOPE_SHIELD && !s->used_up)
+            return true;
+    return false;
+}
+
+static void use_up_shields(const roost_task *t)
+{
+    roost_scope *s;
+
+    for (s = t->scope; s && s != now.whole; s = s->parent)
+        if (s->kind == SCOPE_SHIELD)
+            s->budget = 0;
+}
+
 static void cancel(roost_task *t, bool alone)
 {
     if (!now.cancelled_at) {
@@ -144,6 +163,8 @@ static bool can_inject(const roost_task *t, int what)
         return true;
     case STRIKE_CHILD:
         return t->parent != NULL;
+    case STRIKE_PIERCE:
+        return is_shielded(t) && !now.whole->cause;
     case STRIKE_EARLY:
     case STRIKE_LATE:
         return deadline_around(t) != NULL;
@@ -156,7 +177,9 @@ static void inject(roost_task *t, int what)
 {
     roost_scope *s;
 
-    if (what == STRIKE_CANCEL || what == STRIKE_CHILD) {
+    if (what == STRIKE_PIERCE)
+        use_up_shields(t);
+    if (what < STRIKE_EARLY) {
         cancel(t, what == STRIKE_CHILD);
         return;
     }
@@ -182,7 +205,8 @@ static void record_moment(roost_task *t, int moment, void *place)
             .key = mix(mix((uintptr_t)place, (uintptr_t)t->fn),
                        (uint64_t)moment),
             .moment = (uint8_t)moment, .main_task = !t->parent,
-            .deadline = deadline_around(t) != NULL };
+            .deadline = deadline_around(t) != NULL,
+            .shield = is_shielded(t) };
 }
 
 /* Did the body take its cancellation? It may clean up, within limits. */
@@ -283,50 +307,16 @@ static void saw_fault(uint32_t number, int call, const void *from)
 
 /* ---- what is left ---- */
 
-#define FDS 128 /* numbers that are watched: who leaks takes low ones */
-
-static void open_fds(uint64_t ret[FDS / 64])
+static void judge_fds(const struct roost__fds *before)
 {
-    struct pollfd p[FDS];
-    int i;
+    struct roost__fds after;
 
-    memset(ret, 0, FDS / 8);
-    for (i = 0; i < FDS; i++)
-        p[i] = (struct pollfd){ .fd = i };
-    if (poll(p, FDS, 0) < 0) /* lint: of the kit itself */
-        return;
-    for (i = 0; i < FDS; i++)
-        if (!(p[i].revents & POLLNVAL))
-            ret[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-/* Without numbers, which differ from process to process. */
-static const char *what_fd(int fd)
-{
-    static char text[64];
-    char path[32];
-    ssize_t len;
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    len = readlink(path, text, sizeof text - 1);
-    text[len > 0 ? len : 0] = '\0';
-    text[strcspn(text, "[")] = '\0'; /* socket:[4711] */
-    return text[0] ? text : "of an unknown kind";
-}
-
-static void judge_fds(const uint64_t before[], const uint64_t after[])
-{
-    int i;
-
-    for (i = 0; i < FDS; i++) {
-        bool was = before[i / 64] >> (i % 64) & 1;
-        bool is = after[i / 64] >> (i % 64) & 1;
-
-        if (is && !was)
-            fail_run("a descriptor was left open: %s", what_fd(i));
-        if (was && !is)
-            fail_run("a descriptor that was open before the body is closed");
-    }
+    roost__fds_look(&after);
+    if (roost__fds_more(before, &after) >= 0)
+        fail_run("a descriptor was left open: %s",
+                 roost__fds_kind(roost__fds_more(before, &after)));
+    if (roost__fds_more(&after, before) >= 0)
+        fail_run("a descriptor that was open before the body is closed");
 }
 
 static bool cancels_child_alone(const struct roost__plan *p)
@@ -429,8 +419,8 @@ static void note_counts(uint64_t trace)
 void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret)
 {
     const roost_torture_options *o = s->victim->o;
-    static uint64_t before[FDS / 64];
-    uint64_t after[FDS / 64], trace = 0;
+    static struct roost__fds before;
+    uint64_t trace = 0;
     bool scripted = s->choices || s->plan->pick_count > 0;
     int r;
 
@@ -450,10 +440,9 @@ void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret)
     roost__faults_disarm();
     note_counts(trace);
     judge_result(r);
-    open_fds(after);
     if (s->first)
-        memcpy(before, after, sizeof before);
-    judge_fds(before, after);
+        roost__fds_look(&before);
+    judge_fds(&before);
     judge_heap();
     now.s = NULL;
 }

@@ -21,7 +21,7 @@ struct roost__point {
     uint64_t key;  /* the same for the same call in the source */
     uint8_t moment; /* PROBE_..., of a wait */
     int8_t call;   /* of a system call */
-    bool main_task, deadline; /* of a wait: who waits, and is one around it */
+    bool main_task, deadline, shield; /* of a wait: who waits, what is around it */
 };
 
 #define ROOST__POINTS 32768 /* more of a kind are counted, not kept */

@@ -136,6 +136,8 @@ static int add_moment(struct roost__sweep *s, const struct roost__point *p,
         r = add_one(s, STRIKE_CANCEL, at, 0);
         if (r >= 0 && !p->main_task)
             r = add_one(s, STRIKE_CHILD, at, 0);
+        if (r >= 0 && p->shield)
+            r = add_one(s, STRIKE_PIERCE, at, 0);
     }
     if (r >= 0 && p->deadline && !(skip & ROOST_TORTURE_DEADLINE)) {
         r = add_one(s, STRIKE_EARLY, at, 0);

@@ -14,7 +14,6 @@
 #define _GNU_SOURCE
 #include <roost/test.h>
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -25,6 +24,7 @@
 #include <cmocka.h>
 
 #include "core/sched.h"
+#include "test/fds.h"
 #include "test/heap.h"
 #include "test/strike.h"
 
@@ -78,19 +78,6 @@ bool roost__unit_escaped(void)
 }
 
 /* ---- what a test must not leave ---- */
-
-static int descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int count = 0;
-
-    if (!dir)
-        return -1;
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
 
 struct call {
     const roost_test *test;
@@ -158,7 +145,7 @@ void roost_test_run(void **test)
 {
     const roost_test *t = *test;
     struct call c = { .test = t, .state = t->state };
-    int before = descriptors(), after, r;
+    int before = roost__fds_count(), after, r;
     char words[256] = "";
     size_t left;
 
@@ -166,7 +153,7 @@ void roost_test_run(void **test)
     r = run(t, body, &c);
     if (escape.to)
         jump_out(&c);
-    after = descriptors(); /* a leak check may open some */
+    after = roost__fds_count(); /* a leak check may open some */
     left = roost__heap_left(words, sizeof words);
     if (c.words[0])
         fail_msg("%s", c.words);

@@ -13,7 +13,10 @@ FILENAME ~ /goals$/ {
     sample[key, ++n[key]] = $4
 }
 
-# The median of a key's samples; leaves the least in `least`.
+# Of a rate more is better, of all else less.
+function rate(key) { return unit[key] ~ /\/s$/ }
+
+# The median of a key's samples; leaves the best in `best`.
 function median(key,    i, j, v, s, m) {
     m = n[key]
     for (i = 1; i <= m; i++) {
@@ -22,7 +25,7 @@ function median(key,    i, j, v, s, m) {
             s[j + 1] = s[j]
         s[j + 1] = v
     }
-    least = s[1]
+    best = rate(key) ? s[m] : s[1]
     return m % 2 ? s[(m + 1) / 2] : (s[m / 2] + s[m / 2 + 1]) / 2
 }
 
@@ -74,12 +77,12 @@ function row(bench, peer,    key, value, floor, count, base, want) {
     if (want > 0) {
         goals++
         # What is printed as 1.00 times the goal has met it.
-        if (value <= want * 1.005) met++
+        if (rate(key) ? value * 1.005 >= want : value <= want * 1.005) met++
         else missed = missed sprintf("  %s: %s %s, %s times the goal\n",
             bench, short(value), unit_word(key), over(value, want))
     }
     printf "%-22s %-8s %-6s %9s %9s", bench, peer, unit_word(key),
-        short(value), short(least)
+        short(value), short(best)
     printf " %9s %6s %7s %7s\n", wish(bench, peer), over(value, want),
         over(value, base), (count in n) ? short(sample[count, 1]) : "-"
 }
@@ -91,7 +94,7 @@ function array(key,    i, s) {
 }
 
 END {
-    printf "%-22s %-8s %-6s %9s %9s", "bench", "peer", "unit", "median", "least"
+    printf "%-22s %-8s %-6s %9s %9s", "bench", "peer", "unit", "median", "best"
     printf " %9s %6s %7s %7s\n", "goal", "x goal", "x libev", "instr."
     for (i = 1; i <= nbenches; i++)
         if (!beside(benches[i]))

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <roost.h>
+#include <roost/test.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,13 @@ extern void modem_send(struct modem *m, int command, modem_reply *done,
                        void *user);
 extern modem_reply on_reply;
 extern roost_abort_fn on_cancel;
+
+struct pool { int count; };
+extern struct pool pool;
+extern int pool_open(struct pool *p, size_t count);
+extern size_t pool_idle(const struct pool *p);
+extern void pool_close(struct pool *p);
+extern int four_users(struct pool *p) ROOST_WAITS;
 #endif
 
 #endif
