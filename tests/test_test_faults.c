@@ -287,6 +287,8 @@ static void what_cannot_fail_does_not(void **state)
     assert_int_equal(sys->write(fd, &one, sizeof one), sizeof one);
     arm(STRIKE_CALL, 1, EIO);
     assert_int_equal(sys->read(fd, &one, sizeof one), sizeof one);
+    arm(STRIKE_CALL, 1, EOPNOTSUPP); /* is not in its list */
+    assert_int_equal(sys->fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     arm(STRIKE_CALL, 1, EPERM);
     assert_true(sys->fcntl(fd, F_GETFL, 0) >= 0);
     arm(STRIKE_CALL, 1, ENOMEM);

@@ -5,6 +5,7 @@
 #include <ev.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,41 @@ static void a_forked_child_goes_on_with_the_table(void **state)
     free(old);
 }
 
+static atomic_bool enough;
+
+static void *never_rests(void *arg)
+{
+    while (!atomic_load(&enough))
+        free(take(10));
+    return arg;
+}
+
+/* Whoever is in the table meanwhile is not there in the child to leave it. */
+static void a_child_of_a_busy_process_can_allocate(void **state)
+{
+    pthread_t thread;
+    int i, status;
+    pid_t pid;
+
+    (void)state;
+    if (!roost__heap_can_fail()) /* malloc is ours */
+        skip();
+    atomic_store(&enough, false);
+    assert_int_equal(pthread_create(&thread, NULL, never_rests, NULL), 0);
+    for (i = 0; i < 100; i++) {
+        pid = fork();
+        if (pid == 0) {
+            alarm(5);
+            free(take(10));
+            _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    atomic_store(&enough, true);
+    pthread_join(thread, NULL);
+}
+
 /* ---- failing ---- */
 
 static int of_plan(int at)
@@ -348,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_crowd_that_comes_and_goes_is_known_exactly),
         cmocka_unit_test(threads_may_allocate_meanwhile),
         cmocka_unit_test(a_forked_child_goes_on_with_the_table),
+        cmocka_unit_test(a_child_of_a_busy_process_can_allocate),
         cmocka_unit_test_setup_teardown(every_way_to_allocate_can_fail, begin, end),
         cmocka_unit_test_setup_teardown(
             only_the_allocation_with_that_number_fails, begin, end),

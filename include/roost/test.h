@@ -133,7 +133,8 @@ int roost_test_stayed(int result, const char *call, const char *file, int line);
  *     ...
  *     assert_int_equal(roost_torture(body, arg, NULL), 0);
  *
- * The body may return what it likes: an error is a fine answer to a failure. It is
+ * The body may return what it likes: an error is a fine answer to a failure. (A
+ * child cancelled alone ends early and its nursery goes on: its close returns 0.) It is
  * run in child processes, many runs in each, so what it does to memory is not seen
  * here. It must be repeatable: without a fault two runs make the same waits,
  * allocations and calls. Failed are the calls that roost makes and what the body

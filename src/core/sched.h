@@ -12,7 +12,8 @@ enum { PROBE_ENTER, PROBE_PARKED, PROBE_WOKEN };
 struct roost__probe {
     void (*wait)(roost_task *t, int moment, const char *what, void *place);
     size_t (*choose)(size_t n);
-    void (*over)(const struct roost_rt *rt); /* before it is unmade */
+    void (*over)(struct roost_rt *rt); /* before it is unmade */
+    roost_time patience; /* with descriptors that are silent; 0: endless */
 };
 
 /* Prepares an empty runtime's scheduler. */

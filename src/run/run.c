@@ -68,6 +68,17 @@ static void wait_outside(struct roost_rt *rt, const char *what)
                                          : rt->moved_at + STANDSTILL);
 }
 
+/* A test all of whose peers are in it: what has not come in a while never will. */
+static void wait_inside(struct roost_rt *rt)
+{
+    roost_time now = rt->sys->clock(), end = now + rt->probe->patience;
+
+    for (; now < end && !roost__sched_busy(rt); now = rt->sys->clock())
+        roost__loop_wait(&rt->loop, now, end);
+    if (!roost__sched_busy(rt))
+        deadlock(rt);
+}
+
 /* Nothing of ours can come. The callbacks of a loop that was given may still
  * wake somebody or set a deadline (G2), or nobody can (D4). */
 static void wait_for_host(struct roost_rt *rt)
@@ -98,6 +109,8 @@ static void idle_virtual(struct roost_rt *rt)
         rt->now = next > rt->now ? next : rt->now;
         moved(rt);
         roost__sched_look(rt);
+    } else if (rt->outside > 0 && rt->probe && rt->probe->patience) {
+        wait_inside(rt);
     } else if (rt->outside > 0) {
         wait_outside(rt, "only the outside (descriptors, signals, portals) can "
                          "wake its tasks");

@@ -162,10 +162,15 @@ static bool moves_bytes(int call, int fd, int code)
     return code != ECONNRESET || S_ISSOCK(st.st_mode);
 }
 
+/* With two injections the first may have changed what the second one meets. */
 static bool can_be(int call, int fd, int flags, int code)
 {
-    if (fd < 0)
-        return true;
+    const int *listed = calls[call].errnos;
+
+    while (*listed && *listed != code)
+        listed++;
+    if (!*listed || fd < 0)
+        return *listed;
     if (code == EAGAIN && call != CALL_connect && !never_waits(fd, flags))
         return false;
     return (call != CALL_read && call != CALL_write) ||

@@ -230,8 +230,8 @@ PLAIN(epoll_create1, ROOST__NO_FD, (int flags), (flags))
 PLAIN(epoll_wait, epoll,
       (int epoll, struct epoll_event *ret, int count, int ms),
       (epoll, ret, count, ms))
-PLAIN(nanosleep, ROOST__NO_FD, (const struct timespec *time, struct timespec *ret_left),
-      (time, ret_left))
+PLAIN(nanosleep, ROOST__NO_FD,
+      (const struct timespec *time, struct timespec *ret_left), (time, ret_left))
 PLAIN(timerfd_create, ROOST__NO_FD, (int clock, int flags), (clock, flags))
 PLAIN(timerfd_settime, fd,
       (int fd, int flags, const struct itimerspec *at, struct itimerspec *ret),
@@ -242,8 +242,9 @@ PLAIN(sigtimedwait, ROOST__NO_FD,
 
 static ssize_t faulty_getrandom(void *buf, size_t len, unsigned flags)
 {
-    return roost__fault_struck(CALL_getrandom, ROOST__NO_FD, 0, FROM) ? -1
-                                                 : sys->getrandom(buf, len, flags);
+    if (roost__fault_struck(CALL_getrandom, ROOST__NO_FD, 0, FROM))
+        return -1;
+    return sys->getrandom(buf, len, flags);
 }
 
 static int faulty_fcntl(int fd, int command, int arg)

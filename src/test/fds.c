@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int roost__fds_count(void)
@@ -23,19 +24,35 @@ int roost__fds_count(void)
     return count - 3; /* . and .. and dir itself */
 }
 
-void roost__fds_look(struct roost__fds *ret)
+/* poll refuses more than the limit of descriptors. */
+static nfds_t numbers(void)
 {
-    struct pollfd p[ROOST__FDS];
-    int i;
+    struct rlimit limit;
 
-    for (i = 0; i < ROOST__FDS; i++)
-        p[i] = (struct pollfd){ .fd = i };
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < ROOST__FDS
+               ? limit.rlim_cur : ROOST__FDS;
+}
+
+void roost__fds_look(struct roost__fds *ret, bool all)
+{
+    static struct pollfd p[ROOST__FDS];
+    static nfds_t some;
+    nfds_t i, end = 0;
+
+    if (all)
+        some = numbers();
+    for (i = 0; i < some; i++)
+        p[i] = (struct pollfd){ .fd = (int)i };
     memset(ret, 0, sizeof *ret);
-    if (poll(p, ROOST__FDS, 0) < 0)
+    if (poll(p, some, 0) < 0)
         return;
-    for (i = 0; i < ROOST__FDS; i++)
-        if (!(p[i].revents & POLLNVAL))
+    for (i = 0; i < some; i++)
+        if (!(p[i].revents & POLLNVAL)) {
             ret->open[i / 64] |= UINT64_C(1) << (i % 64);
+            end = i + 1;
+        }
+    if (all && end + 128 < some)
+        some = end + 128; /* new ones take low numbers */
 }
 
 int roost__fds_more(const struct roost__fds *before,

@@ -51,7 +51,10 @@ static struct module {
 } libc, loader, mock, ev;
 static atomic_bool known;
 
-int ev_version_major(void); /* <ev.h> is not for this room */
+/* <ev.h> is not for this room. */
+int ev_version_major(void);
+void ev_set_allocator(void *(*resize)(void *block, long bytes));
+
 const char *gnu_get_libc_version(void);
 
 static bool holds(const struct module *m, uintptr_t at)
@@ -87,12 +90,16 @@ static int find_module(struct dl_phdr_info *info, size_t bytes, void *arg)
     return 0;
 }
 
+static void spare_ev(void);
+
 /* Not from within malloc: the loader may hold its lock there. */
 static void know_modules(void)
 {
     if (atomic_load_explicit(&known, memory_order_acquire))
         return;
     dl_iterate_phdr(find_module, NULL);
+    if (!ev.hi)
+        spare_ev();
     atomic_store_explicit(&known, true, memory_order_release);
 }
 
@@ -331,6 +338,10 @@ bool roost__heap_can_fail(void)
     return false;
 }
 
+static void spare_ev(void)
+{
+}
+
 void *roost__heap_alloc(size_t bytes, const void *from)
 {
     (void)from;
@@ -394,17 +405,33 @@ PUBLIC void *calloc(size_t count, size_t bytes) /* lint: the same */
 }
 
 /* The old block is forgotten before another thread may be given it. */
-static void *resized(void *block, size_t bytes, const void *from)
+static void *moved(void *block, size_t bytes, const void *from)
 {
     void *more;
 
-    if ((bytes || !block) && fails(from))
-        return no_memory();
     forget(block);
     more = __libc_realloc(block, bytes);
     if (!more && bytes)
         note(block, 0, from);
     return noted(more, bytes, from);
+}
+
+static void *resized(void *block, size_t bytes, const void *from)
+{
+    if ((bytes || !block) && fails(from))
+        return no_memory();
+    return moved(block, bytes, from);
+}
+
+/* When libev is part of the program its code cannot be told from the rest. */
+static void *ev_resized(void *block, long bytes)
+{
+    return block || bytes ? moved(block, (size_t)bytes, FROM) : NULL;
+}
+
+static void spare_ev(void)
+{
+    ev_set_allocator(ev_resized);
 }
 
 PUBLIC void *realloc(void *block, size_t bytes) /* lint: the same */

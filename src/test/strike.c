@@ -58,13 +58,6 @@ ROOST_PRINTF(1, 2) static void fail_run(const char *format, ...)
     va_end(args);
 }
 
-/* The run ends where it stands. */
-_Noreturn static void give_up(struct roost_rt *rt)
-{
-    rt->probe = NULL;
-    roost__sched_abandon(rt);
-}
-
 bool roost__strike_broke(const char *site, const char *words)
 {
     struct roost_rt *rt = roost__rt;
@@ -73,7 +66,7 @@ bool roost__strike_broke(const char *site, const char *words)
         return false;
     fail_run("%s: %s", site, words);
     if (rt && rt->current)
-        give_up(rt);
+        roost__sched_abandon(rt);
     return true;
 }
 
@@ -222,7 +215,7 @@ static void watch_cancelled(roost_task *t, int moment, const char *what,
     if (now.refused > 1000 + base * 10)
         wrong = "a cancellation was ignored in a loop: its waits were refused "
                 "1000 times and more";
-    else if (now.moment > 20000 + base * 50)
+    else if (now.moment > (base ? 20000 + base * 50 : 10000000))
         wrong = "the body does not end: it waits and waits";
     else if (now.cancelled_at &&
              (!now.cancelled_task || now.cancelled_task == t->id) &&
@@ -234,7 +227,7 @@ static void watch_cancelled(roost_task *t, int moment, const char *what,
     now.v->where[0] = '\0'; /* where it is, not where it began */
     note_where(t, "in", what, place);
     fail_run("%s", wrong);
-    give_up(t->rt);
+    roost__sched_abandon(t->rt);
 }
 
 static void saw_wait(roost_task *t, int moment, const char *what, void *place)
@@ -311,7 +304,7 @@ static void judge_fds(const struct roost__fds *before)
 {
     struct roost__fds after;
 
-    roost__fds_look(&after);
+    roost__fds_look(&after, false);
     if (roost__fds_more(before, &after) >= 0)
         fail_run("a descriptor was left open: %s",
                  roost__fds_kind(roost__fds_more(before, &after)));
@@ -319,11 +312,13 @@ static void judge_fds(const struct roost__fds *before)
         fail_run("a descriptor that was open before the body is closed");
 }
 
-static bool cancels_child_alone(const struct roost__plan *p)
+/* A child cancelled alone leaves who waits for it waiting. */
+static bool forgives_stall(void)
 {
+    const struct roost__plan *p = now.s->plan;
     size_t i;
 
-    for (i = 0; i < p->count; i++)
+    for (i = 0; i < p->count && !now.s->victim->o->stalls; i++)
         if (p->in[i].what == STRIKE_CHILD)
             return true;
     return false;
@@ -341,7 +336,7 @@ static void judge_result(int r)
         fail_run("an assert of the body failed");
     if (now.v->failed || !now.began)
         return;
-    if (r == -EDEADLK && (o->stalls || !cancels_child_alone(now.s->plan)))
+    if (r == -EDEADLK && !forgives_stall())
         fail_run("deadlock: its tasks wait for what nobody will do");
     else if (r == -ECANCELED && !now.ended)
         fail_run("the body left its run by a jump");
@@ -373,8 +368,10 @@ static void judge_heap(void)
 
 /* ---- the run ---- */
 
-static void run_over(const struct roost_rt *rt)
+static void run_over(struct roost_rt *rt)
 {
+    if (rt->abandoned)
+        rt->loop.fds.open = 0; /* by us, so nothing is to be said of them */
     now.guards = rt->guards_acted;
     now.defers = rt->defers_due;
     now.rt = NULL;
@@ -382,12 +379,15 @@ static void run_over(const struct roost_rt *rt)
 
 static int main_task(void *arg)
 {
-    static struct roost__probe probe = { saw_wait, chosen, run_over };
+    static struct roost__probe probe = { .wait = saw_wait, .choose = chosen,
+                                         .over = run_over };
     const struct roost__victim *v = arg;
     struct roost_rt *rt = roost__rt;
     roost_scope whole;
     int r;
 
+    probe.patience = v->o->varies ? 0 : forgives_stall() ? ROOST_MS(20)
+                                                         : ROOST_MS(500);
     now.rt = rt;
     now.began = true;
     now.randoms = now.s->plan->seed;
@@ -396,7 +396,7 @@ static int main_task(void *arg)
     roost_scope_enter_at(&whole, ROOST_NEVER, v->site);
     now.whole = &whole;
     now.result = v->body(v->arg);
-    r = roost_scope_leave(&whole, now.result);
+    r = roost_scope_leave_at(&whole, now.result, v->site);
     now.foreign = r == -ECANCELED;
     now.ended = true;
     return 0;
@@ -441,7 +441,7 @@ void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret)
     note_counts(trace);
     judge_result(r);
     if (s->first)
-        roost__fds_look(&before);
+        roost__fds_look(&before, true);
     judge_fds(&before);
     judge_heap();
     now.s = NULL;
