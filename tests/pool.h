@@ -17,14 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
-#endif
-
 #include "core/stack.h"
+#include "kit/valgrind.h"
 
 enum { SMALL = 0, COMMON = 1, CROWD = 2000 };
 

@@ -20,15 +20,9 @@
 #include <execinfo.h>
 #endif
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_STACK_REGISTER(lo, hi) 0u
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
-#endif
-
 #include "arch/switch.h"
 #include "core/fiber.h"
+#include "kit/valgrind.h"
 
 #define STACK_BYTES ((size_t)256 * 1024)
 #if defined(__clang__)

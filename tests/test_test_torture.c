@@ -65,6 +65,16 @@ static int sleeps_1000_times(void *arg)
     return r;
 }
 
+static int yields_30000_times(void *arg)
+{
+    int i, r = 0;
+
+    (void)arg;
+    for (i = 0; i < 30000 && r >= 0; i++)
+        r = roost_checkpoint();
+    return r;
+}
+
 static int allocates(void *arg)
 {
     void *p = malloc(100), *q = malloc(100);
@@ -154,6 +164,9 @@ static void a_loop_is_struck_in_few_of_its_rounds(void **state)
     assert_int_equal(report.waits, 1000);
     assert_true(report.points < 100);
     assert_true(report.points >= 3 * 12);
+    assert_int_equal(torture_with(yields_30000_times, NULL,
+                                  (roost_torture_options){ .max_runs = 16 }), 0);
+    assert_int_equal(report.waits, 30000);
 }
 
 static void a_budget_of_runs_is_kept_and_spread(void **state)
@@ -361,9 +374,51 @@ static int waits_for_a_sibling(void *arg)
     return roost_nursery_close(&n, r);
 }
 
+struct ends { roost_fd a, b; };
+
+static int writes(void *arg)
+{
+    struct ends *e = *(struct ends **)arg;
+    int r = roost_checkpoint();
+
+    return r < 0 ? r : (int)roost_fd_write(&e->a, "x", 1);
+}
+
+static int waits_for_a_byte(void *arg)
+{
+    struct ends e = { .a = { .fd = -1 } }, *to = &e;
+    roost_nursery n;
+    int fd[2], r;
+    char c;
+
+    (void)arg;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0)
+        return -errno;
+    r = roost_fd_open(&e.a, fd[0]);
+    if (r < 0)
+        close(fd[0]);
+    r = r < 0 ? r : roost_fd_open(&e.b, fd[1]);
+    if (!e.b.open)
+        close(fd[1]);
+    if (r >= 0) {
+        roost_nursery_open(&n);
+        r = roost_spawn_copy(&n, writes, &to, sizeof to);
+        if (r >= 0)
+            r = roost_fd_read(&e.b, &c, 1);
+        r = roost_nursery_close(&n, r);
+    }
+    roost_fd_close(&e.a);
+    roost_fd_close(&e.b);
+    return r;
+}
+
 static void a_child_alone_may_leave_its_siblings_waiting(void **state)
 {
     (void)state;
+    assert_int_equal(torture(waits_for_a_byte), 0);
+    assert_int_equal(torture_with(waits_for_a_byte, NULL,
+        (roost_torture_options){ .stalls = true }), 1);
+    assert_non_null(strstr(report.what, "deadlock"));
     assert_int_equal(torture(waits_for_a_sibling), 0);
     assert_int_equal(torture_with(waits_for_a_sibling, NULL,
         (roost_torture_options){ .stalls = true }), 1);

@@ -59,7 +59,8 @@ ROOST_API void roost_portal_free(roost_portal *p);
 
 /* Has fn(arg) run on the loop. From any thread, and from signal handlers: it
  * takes no lock and allocates nothing. Posts of one thread run in order.
- * 0; -EAGAIN when ROOST_PORTAL_POSTS are waiting; -ESHUTDOWN. */
+ * 0; -EAGAIN when ROOST_PORTAL_POSTS are waiting: a thread waits for room with
+ * roost_portal_call, which comes back when they have run; -ESHUTDOWN. */
 ROOST_API int roost_portal_post(roost_portal *p, void (*fn)(void *arg),
                                 void *arg) ROOST_MUST;
 

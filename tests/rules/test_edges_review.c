@@ -13,11 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/un.h>
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "kit/valgrind.h"
 
 /* ---- gone while its caller yields at the entry ---- */
 

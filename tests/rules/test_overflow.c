@@ -12,13 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
-#endif
-
 #include "core/rt.h"
+#include "kit/valgrind.h"
 
 #define KIB ((size_t)1024)
 

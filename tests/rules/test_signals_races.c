@@ -11,12 +11,7 @@
 #include <sys/wait.h>
 
 #include "core/sys.h"
-
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "kit/valgrind.h"
 
 /* Valgrind runs one thread at a time: nothing can meet there. */
 #define PAIRS (RUNNING_ON_VALGRIND ? 50 : 12000)
