@@ -69,7 +69,7 @@ void *leaks_in_here(void)
 
 static void what_is_left_is_told_once_with_its_function(void **state)
 {
-    void *p;
+    void *p, *more;
 
     (void)state;
     if (!SEES)
@@ -81,6 +81,9 @@ static void what_is_left_is_told_once_with_its_function(void **state)
     assert_int_equal(left(), 1);
     assert_non_null(strstr(words, "77 bytes allocated in leaks_in_here"));
     assert_int_equal(left(), 0);
+    more = take(5);
+    assert_int_equal(left(), 1);
+    free(more);
     free(p);
     assert_int_equal(left(), 0);
 }
@@ -180,6 +183,25 @@ static void a_crowd_that_comes_and_goes_is_known_exactly(void **state)
     assert_int_equal(left(), held);
     for (i = 0; i < 20000; i++)
         free(p[i]);
+    assert_int_equal(left(), 0);
+}
+
+static void a_table_that_is_full_goes_on(void **state)
+{
+    enum { MANY = 70000 }; /* the table has 65536 slots */
+    static void *p[MANY];
+    int i;
+
+    (void)state;
+    if (!SEES)
+        skip();
+    for (i = 0; i < MANY; i++)
+        p[i] = take(1);
+    assert_in_range(left(), 40000, 65535);
+    for (i = 0; i < MANY; i++)
+        free(p[i]);
+    assert_int_equal(left(), 0);
+    free(p[0] = take(1));
     assert_int_equal(left(), 0);
 }
 
@@ -382,6 +404,7 @@ int main(void)
         cmocka_unit_test(all_ways_to_allocate_are_seen),
         cmocka_unit_test(buffers_of_stdio_are_not_told),
         cmocka_unit_test(a_crowd_that_comes_and_goes_is_known_exactly),
+        cmocka_unit_test(a_table_that_is_full_goes_on),
         cmocka_unit_test(threads_may_allocate_meanwhile),
         cmocka_unit_test(a_forked_child_goes_on_with_the_table),
         cmocka_unit_test(a_child_of_a_busy_process_can_allocate),

@@ -19,23 +19,18 @@
 #include "test/heap.h"
 
 #include <errno.h>
-#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
-
-#include <cmocka.h>
 
 #include "core/fiber.h"
 #include "inspect/place.h"
 #include "test/faults.h"
+#include "test/modules.h"
 
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -45,77 +40,22 @@
 
 /* ---- libraries ---- */
 
-/* Where these are; none, as long as unknown or if part of the program. */
-static struct module {
-    uintptr_t lo, hi;
-} libc, loader, mock, ev;
-static atomic_bool known;
-
-/* <ev.h> is not for this room. */
-int ev_version_major(void);
-void ev_set_allocator(void *(*resize)(void *block, long bytes));
-
-const char *gnu_get_libc_version(void);
-
-static bool holds(const struct module *m, uintptr_t at)
-{
-    return at - m->lo < m->hi - m->lo;
-}
-
-static int find_module(struct dl_phdr_info *info, size_t bytes, void *arg)
-{
-    const uintptr_t own = (uintptr_t)roost__heap_keeps;
-    struct module m = { UINTPTR_MAX, 0 };
-    const ElfW(Phdr) *h = info->dlpi_phdr;
-    int i;
-
-    (void)bytes, (void)arg;
-    for (i = 0; i < info->dlpi_phnum; i++, h++)
-        if (h->p_type == PT_LOAD) {
-            uintptr_t at = info->dlpi_addr + h->p_vaddr;
-
-            m.lo = at < m.lo ? at : m.lo;
-            m.hi = at + h->p_memsz > m.hi ? at + h->p_memsz : m.hi;
-        }
-    if (m.lo > m.hi || holds(&m, own))
-        return 0;
-    if (holds(&m, (uintptr_t)gnu_get_libc_version))
-        libc = m;
-    if (holds(&m, getauxval(AT_BASE)))
-        loader = m;
-    if (holds(&m, (uintptr_t)_fail))
-        mock = m;
-    if (holds(&m, (uintptr_t)ev_version_major))
-        ev = m;
-    return 0;
-}
-
 static void spare_ev(void);
 
-/* Not from within malloc: the loader may hold its lock there. */
 static void know_modules(void)
 {
-    if (atomic_load_explicit(&known, memory_order_acquire))
-        return;
-    dl_iterate_phdr(find_module, NULL);
-    if (!ev.hi)
+    if (!roost__modules_known() && !roost__modules_find())
         spare_ev();
-    atomic_store_explicit(&known, true, memory_order_release);
-}
-
-/* Buffers of stdio, lists of cmocka's mocks. */
-static bool keeps_buffers(const void *from)
-{
-    uintptr_t at = (uintptr_t)from;
-
-    return holds(&libc, at) || holds(&loader, at) || holds(&mock, at);
 }
 
 bool roost__heap_keeps(const void *from)
 {
     know_modules();
-    return keeps_buffers(from) || holds(&ev, (uintptr_t)from);
+    return roost__module_keeps(from) || roost__module_is_ev(from);
 }
+
+/* <ev.h> is not for this room. */
+void ev_set_allocator(void *(*resize)(void *block, long bytes));
 
 /* ---- the table: open addressing, no gaps ---- */
 
@@ -162,7 +102,7 @@ static void note(const volatile void *block, size_t bytes, const void *from)
     uintptr_t key = ~(uintptr_t)block;
     unsigned i = slot_of(key);
 
-    if (!is_watching() || !block || keeps_buffers(from))
+    if (!is_watching() || !block || roost__module_keeps(from))
         return;
     enter();
     if (live < SLOTS / 4 * 3) {
@@ -250,7 +190,7 @@ static size_t count_left(uint64_t after, struct slot *ret_first)
     for (i = 0; i < SLOTS && live; i++) {
         struct slot s = table[i];
 
-        if (!s.key || s.number <= after || keeps_buffers(s.from = who(&s)))
+        if (!s.key || s.number <= after || roost__module_keeps(s.from = who(&s)))
             continue;
         left++;
         if (s.number < first.number)
@@ -365,8 +305,8 @@ void __libc_free(void *block);
  * be ready. */
 static bool fails(const void *from)
 {
-    return atomic_load_explicit(&known, memory_order_relaxed) &&
-           !keeps_buffers(from) && !holds(&ev, (uintptr_t)from) &&
+    return roost__modules_known() && !roost__module_keeps(from) &&
+           !roost__module_is_ev(from) &&
            roost__faults_allocation(from);
 }
 

@@ -102,7 +102,6 @@ static void show_tree(void)
 static void struck(const roost_task *t, const char *doing, const char *what,
                    const void *place)
 {
-    now.v->struck++;
     note_where(t, doing, what, place);
     if (now.s->aloud)
         show_tree();
@@ -243,6 +242,7 @@ static void saw_wait(roost_task *t, int moment, const char *what, void *place)
         record_moment(t, moment, place);
     for (i = 0; i < p->count; i++)
         if (p->in[i].at == now.moment && can_inject(t, p->in[i].what)) {
+            now.v->struck++;
             struck(t, doing[moment], what, place); /* the tree before it */
             inject(t, p->in[i].what);
         }
@@ -438,6 +438,7 @@ void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret)
         .no_overflow_report = !s->aloud, .ret_trace = &trace },
         main_task, (void *)(uintptr_t)s->victim, s->victim->site);
     roost__faults_disarm();
+    ret->struck += roost__faults_counts().struck;
     note_counts(trace);
     judge_result(r);
     if (s->first)
