@@ -30,7 +30,7 @@ static inline void sets_event(void *event)
     roost_event_set(event);
 }
 
-static inline int answers(void *arg)
+static inline int returns_nothing(void *arg)
 {
     (void)arg;
     return 0;
@@ -44,7 +44,7 @@ static inline int post_surely(roost_portal *p, void (*fn)(void *arg), void *arg)
     int r;
 
     while ((r = roost_portal_post(p, fn, arg)) == -EAGAIN)
-        if ((r = roost_portal_call(p, answers, NULL)) < 0)
+        if ((r = roost_portal_call(p, returns_nothing, NULL)) < 0)
             break;
     return r;
 }
