@@ -126,6 +126,41 @@ static void parked_counts_those_who_wait_for_the_object(void **state)
     assert_int_equal(roost_nursery_close(n, 0), 0);
 }
 
+static int sends_two(void *c)
+{
+    int i, r = 0;
+
+    for (i = 0; i < 2 && r == 0; i++)
+        r = roost_chan_send((roost_chan *)c, &i);
+    return r == -EPIPE ? 0 : r;
+}
+
+static int receives_two(void *c)
+{
+    int i, item, r = 1;
+
+    for (i = 0; i < 2 && r == 1; i++)
+        r = roost_chan_recv((roost_chan *)c, &item);
+    return r;
+}
+
+static void parked_counts_both_sides_of_a_channel(void **state)
+{
+    roost_chan *c = roost_chan_new(sizeof(int), 1);
+
+    (void)state;
+    ROOST_NURSERY(n);
+    roost_spawn(n, sends_two, c);
+    assert_int_equal(roost_test_wait_parked(c, 1), 0);
+    assert_int_equal(roost_test_wait_parked(c, 2), -EDEADLK);
+    roost_spawn(n, receives_two, c);
+    roost_spawn(n, receives_two, c);
+    assert_int_equal(roost_test_wait_parked(c, 1), 0);
+    roost_chan_close(c);
+    assert_int_equal(roost_nursery_close(n, 0), 0);
+    roost_chan_free(c);
+}
+
 /* ---- turns ---- */
 
 struct player { roost_sequencer *s; unsigned first, second; const char *a, *b; };
@@ -182,6 +217,7 @@ int main(void)
         roost_unit_test(rest_waits_for_what_is_in_descriptors),
         roost_unit_test(rest_is_a_cancellation_point_C1),
         roost_unit_test(parked_counts_those_who_wait_for_the_object),
+        roost_unit_test(parked_counts_both_sides_of_a_channel),
         roost_unit_test(turns_come_in_their_order),
         roost_unit_test(waits_are_cancellation_points_and_others_stay_C1_C2),
     };

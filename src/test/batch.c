@@ -24,12 +24,21 @@
 
 /* ---- the child ---- */
 
-static void redirect(int output)
+static void redirect(const struct roost__batch *b)
 {
-    if (output < 0)
+    if (b->aloud)
         return;
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
+    dup2(b->output, STDOUT_FILENO);
+    dup2(b->output, STDERR_FILENO);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what it says before it dies */
+}
+
+/* Of the runs before this one, and all that they said. */
+static void forget_output(int output)
+{
+    fflush(NULL);
+    if (lseek(output, 0, SEEK_CUR) > 0 && ftruncate(output, 0) == 0)
+        lseek(output, 0, SEEK_SET);
 }
 
 static void child(struct roost__board *board, const struct roost__batch *b)
@@ -44,16 +53,17 @@ static void child(struct roost__board *board, const struct roost__batch *b)
             .choices = b->explore && i ? &board->choices[i - 1] : NULL,
             .first = i == 0, .aloud = b->aloud && i > 0 };
 
+        forget_output(b->output);
         atomic_store(&board->at, i);
         roost__strike(&a, &board->verdict);
         if (i)
-            board->struck[i - 1] = (uint8_t)(board->verdict.struck);
+            board->struck[i - 1] = board->verdict.struck > 0;
         if (board->verdict.failed)
             break;
     }
-    atomic_store(&board->failed, i <= b->count);
     fflush(NULL);
-    _exit(i <= b->count); /* lint: a child ends here, without its parent's exits */
+    atomic_store(&board->over, true);
+    _exit(0); /* lint: a child ends here, without its parent's exits */
 }
 
 /* ---- the parent ---- */
@@ -64,7 +74,7 @@ static bool ended(pid_t pid, int pidfd, int ms, int *ret_status)
     struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
     poll(&p, pidfd >= 0, pidfd < 0 && ms > LOOK_MS ? LOOK_MS : ms);
-    return waitpid(pid, ret_status, WNOHANG) == pid;
+    return waitpid(pid, ret_status, WNOHANG) != 0; /* or another took it */
 }
 
 static roost_time real_now(void)
@@ -101,7 +111,8 @@ static bool wait_for(struct roost__board *board, const struct roost__batch *b,
 static void quote(const struct roost__batch *b, char *words, size_t bytes)
 {
     static char text[16384];
-    ssize_t len = b->output < 0 ? 0 : pread(b->output, text, sizeof text - 1, 0);
+    off_t from = lseek(b->output, 0, SEEK_END) - (off_t)sizeof text + 1;
+    ssize_t len = pread(b->output, text, sizeof text - 1, from > 0 ? from : 0);
     char *line = NULL, *found = NULL, *rest;
 
     text[len > 0 ? len : 0] = '\0';
@@ -125,7 +136,7 @@ static void judge_death(struct roost__board *board, const struct roost__batch *b
     quote(b, words, sizeof words);
     v->failed = true;
     if (!by_itself)
-        snprintf(v->what, sizeof v->what, "the run did not end within %.0f s of "
+        snprintf(v->what, sizeof v->what, "the run did not end within %g s of "
                  "real time", (double)(b->victim->o->hang ? b->victim->o->hang
                                                           : HANG) / 1e9);
     else if (WIFSIGNALED(status))
@@ -139,36 +150,36 @@ static void judge_death(struct roost__board *board, const struct roost__batch *b
 static void clear(struct roost__board *board, const struct roost__batch *b)
 {
     atomic_store(&board->at, 0);
-    atomic_store(&board->failed, false);
+    atomic_store(&board->over, false);
     memset(&board->verdict, 0, sizeof board->verdict);
     memset(board->struck, 0, sizeof board->struck);
-    if (b->output >= 0 && ftruncate(b->output, 0) == 0)
-        lseek(b->output, 0, SEEK_SET);
+    forget_output(b->output);
 }
 
 int roost__batch_run(struct roost__board *board, const struct roost__batch *b)
 {
-    int status = 0;
+    struct sigaction plain = { .sa_handler = SIG_DFL }, programs;
+    int status = 0, e;
     bool by_itself;
     pid_t pid, self = getpid();
 
     clear(board, b);
-    fflush(NULL);
+    sigaction(SIGCHLD, &plain, &programs); /* nobody else takes its status */
     pid = fork();
-    if (pid < 0)
-        return -errno;
+    e = errno;
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != self)
             _exit(1); /* lint: the parent is gone already */
-        redirect(b->aloud ? -1 : b->output);
+        sigaction(SIGCHLD, &programs, NULL);
+        redirect(b);
         child(board, b);
     }
-    by_itself = wait_for(board, b, pid, &status);
-    if (by_itself && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-        atomic_load(&board->at) == b->count && !atomic_load(&board->failed))
-        return 0;
-    if (!atomic_load(&board->failed))
+    by_itself = pid < 0 || wait_for(board, b, pid, &status);
+    sigaction(SIGCHLD, &programs, NULL);
+    if (pid < 0)
+        return -e;
+    if (!atomic_load(&board->over))
         judge_death(board, b, by_itself, status);
-    return 1;
+    return board->verdict.error ? board->verdict.error : board->verdict.failed;
 }

@@ -11,9 +11,9 @@
 /* Shared by the parent and the child. */
 struct roost__board {
     atomic_size_t at; /* the run under way: 0 the first, undisturbed; i + 1 */
-    atomic_bool failed; /* by a verdict; else, if the child died, by that */
-    struct roost__verdict verdict;
-    uint8_t struck[ROOST__BATCH]; /* injections made in each run */
+    atomic_bool over; /* all were run, or one failed; else the child died */
+    struct roost__verdict verdict; /* of the last one */
+    bool struck[ROOST__BATCH]; /* was something injected? */
     struct roost__choices choices[ROOST__BATCH];
     struct roost__record record[2]; /* of the first two runs, if wanted */
 };

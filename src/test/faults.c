@@ -159,7 +159,9 @@ static bool moves_bytes(int call, int fd, int code)
 
     if (sys->fstat(fd, &st) != 0 || !(st.st_mode & S_IFMT))
         return call == CALL_read && code == EAGAIN;
-    return code != ECONNRESET || S_ISSOCK(st.st_mode);
+    if (code == EPIPE && S_ISFIFO(st.st_mode))
+        return true;
+    return (code != ECONNRESET && code != EPIPE) || S_ISSOCK(st.st_mode);
 }
 
 /* With two injections the first may have changed what the second one meets. */

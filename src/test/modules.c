@@ -58,7 +58,7 @@ static int look_at(struct dl_phdr_info *info, size_t bytes, void *arg)
         libc = m;
     if (holds(&m, getauxval(AT_BASE)))
         loader = m;
-    if (holds(&m, (uintptr_t)_fail))
+    if (holds(&m, (uintptr_t)_assert_true))
         mock = m;
     if (holds(&m, (uintptr_t)ev_version_major))
         ev = m;

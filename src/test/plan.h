@@ -15,7 +15,8 @@ enum roost__strike {
     STRIKE_PIERCE,   /* at a moment: the whole body, and the shields around the
                         wait have no budget left */
     STRIKE_EARLY,    /* at a moment: the innermost deadline around the wait */
-    STRIKE_LATE,     /* at a moment: that deadline, put off by a day */
+    STRIKE_LATE,     /* at a moment: that deadline, put off by a day,
+                        or by 0.1 s of the real clock */
     STRIKE_ALLOC,    /* an allocation fails */
     STRIKE_CALL,     /* a system call fails with errno `code` */
     STRIKE_SHORT,    /* a read or write moves one byte */

@@ -28,15 +28,16 @@ static bool ask_addr2line(const char *file, const char *address, int fd)
                      (char *)(uintptr_t)file, (char *)(uintptr_t)address, NULL };
     posix_spawn_file_actions_t io;
     pid_t pid;
-    int status = -1;
+    bool ok;
 
     posix_spawn_file_actions_init(&io);
     posix_spawn_file_actions_adddup2(&io, fd, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&io, STDERR_FILENO, "/dev/null", 1, 0);
-    if (posix_spawnp(&pid, args[0], &io, NULL, args, environ) == 0)
-        waitpid(pid, &status, 0);
+    ok = posix_spawnp(&pid, args[0], &io, NULL, args, environ) == 0;
+    if (ok)
+        waitpid(pid, NULL, 0);
     posix_spawn_file_actions_destroy(&io);
-    return status == 0;
+    return ok;
 }
 
 /* "dir/file.c:88" of the call before the return address `pc`. */
@@ -92,14 +93,27 @@ void roost__report_where(const struct roost__verdict *v, char *text,
 static bool plain(const char *name)
 {
     return name && name[0] && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"
-                                           "KLMNOPQRSTUVWXYZ0123456789_.-")
+                                           "KLMNOPQRSTUVWXYZ0123456789_.-/,:+@%")
                                   == strlen(name);
 }
 
-/* Those of this process, as a shell wants them. */
+/* As a shell wants it. */
+static void print_word(const char *word)
+{
+    if (plain(word)) {
+        fputs(word, stderr);
+        return;
+    }
+    fputc('\'', stderr);
+    for (; *word; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){ *word, '\0' }, stderr);
+    fputc('\'', stderr);
+}
+
+/* Those of this process. */
 static void print_arguments(void)
 {
-    char text[1024];
+    static char text[64 << 10];
     FILE *f = fopen("/proc/self/cmdline", "r");
     size_t bytes = f ? fread(text, 1, sizeof text - 1, f) : 0;
     const char *arg;
@@ -107,8 +121,10 @@ static void print_arguments(void)
     if (f)
         fclose(f);
     text[bytes] = '\0';
-    for (arg = text + strlen(text) + 1; arg < text + bytes; arg += strlen(arg) + 1)
-        fprintf(stderr, plain(arg) ? " %s" : " '%s'", arg);
+    for (arg = text + strlen(text) + 1; arg < text + bytes; arg += strlen(arg) + 1) {
+        fputc(' ', stderr);
+        print_word(arg);
+    }
     fputc('\n', stderr);
 }
 
@@ -120,8 +136,8 @@ void roost__report_failure(const roost_torture_report *r, const char *name,
     fprintf(stderr, "torture: %s: failed\n    what:  %s\n", name, r->what);
     if (r->where[0])
         fprintf(stderr, "    where: %s\n", r->where);
-    fprintf(stderr, "    again: ROOST_TORTURE=%s%s%s %s", r->plan,
-            named ? ":body=" : "", named ? own_name : "",
-            program_invocation_name);
+    fprintf(stderr, "    again: ROOST_TORTURE=%s%s%s ", r->plan,
+            named ? ":body=" : "", named ? own_name : "");
+    print_word(program_invocation_name);
     print_arguments();
 }

@@ -22,7 +22,9 @@
 #include "core/scope.h"
 #include "core/sched.h"
 #include "core/task.h"
+#include "inspect/overflow.h"
 #include "inspect/place.h"
+#include "run/runtime.h"
 #include "test/faults.h"
 #include "test/fds.h"
 #include "test/heap.h"
@@ -36,12 +38,15 @@ static struct {
     struct roost_rt *rt; /* while the body runs */
     roost_scope *whole;
     int result; /* of the body */
-    bool began, ended, foreign;
+    bool began, foreign;
     uint32_t moment, waits, choice, refused, injected;
     roost_time cancelled_at; /* the first cancellation of ours; 0: none yet */
     uint64_t cancelled_task; /* of that task alone; 0: of all */
     uint64_t randoms;
     size_t guards, defers; /* that acted; that did not run */
+    size_t outside; /* waits that were not taken back */
+    struct roost__overflow overflow;
+    bool reports_overflow;
 } now;
 
 /* ---- the verdict ---- */
@@ -167,6 +172,7 @@ static bool can_inject(const roost_task *t, int what)
 
 static void inject(roost_task *t, int what)
 {
+    roost_time late = now.s->victim->o->real_clock ? ROOST_MS(100) : DAY;
     roost_scope *s;
 
     if (what == STRIKE_PIERCE)
@@ -177,7 +183,7 @@ static void inject(roost_task *t, int what)
     }
     s = deadline_around(t);
     roost_scope_set_deadline(s, what == STRIKE_EARLY
-        ? t->rt->now : roost__time_add(s->deadline, DAY));
+        ? t->rt->now : roost__time_add(s->deadline, late));
 }
 
 /* ---- the probe ---- */
@@ -192,13 +198,14 @@ static void record_moment(roost_task *t, int moment, void *place)
 {
     struct roost__record *r = now.s->record;
 
-    if (now.moment <= ROOST__POINTS)
-        r->moment[now.moment - 1] = (struct roost__point){
-            .key = mix(mix((uintptr_t)place, (uintptr_t)t->fn),
-                       (uint64_t)moment),
-            .moment = (uint8_t)moment, .main_task = !t->parent,
-            .deadline = deadline_around(t) != NULL,
-            .shield = is_shielded(t) };
+    struct roost__point p = { .number = now.moment, .moment = (uint8_t)moment,
+        .main_task = !t->parent, .deadline = deadline_around(t) != NULL,
+        .shield = is_shielded(t) };
+
+    p.key = mix(mix((uintptr_t)place, (uintptr_t)t->fn),
+                (uint64_t)(moment * 8 + p.main_task * 4 + p.deadline * 2 +
+                           p.shield));
+    roost__points_visit(&r->moment, &p);
 }
 
 /* Did the body take its cancellation? It may clean up, within limits. */
@@ -274,13 +281,12 @@ static void record_fault(uint32_t number, int call, const void *from)
 {
     struct roost__record *r = now.s->record;
     const roost_task *t = roost__self();
-    struct roost__point *to = call < 0 ? r->allocation : r->call;
 
-    if (number <= ROOST__POINTS)
-        to[number - 1] = (struct roost__point){
-            .key = mix(mix((uintptr_t)from, t ? (uintptr_t)t->fn : 0),
-                       (uint64_t)(call + 1)),
-            .call = (int8_t)call };
+    roost__points_visit(call < 0 ? &r->allocation : &r->call,
+                        &(struct roost__point){
+        .key = mix(mix((uintptr_t)from, t ? (uintptr_t)t->fn : 0),
+                   (uint64_t)(call + 1)),
+        .number = number, .call = (int8_t)call });
 }
 
 static void saw_fault(uint32_t number, int call, const void *from)
@@ -330,16 +336,14 @@ static void judge_result(int r)
 {
     const roost_torture_options *o = now.s->victim->o;
     struct roost__fault_counts c = roost__faults_counts();
-    char at[96];
+    char at[200] = "";
 
-    if (roost__unit_escaped())
-        fail_run("an assert of the body failed");
+    if (roost__unit_escaped(at, sizeof at))
+        fail_run("an assert of the body failed%s", at);
     if (now.v->failed || !now.began)
         return;
     if (r == -EDEADLK && !forgives_stall())
         fail_run("deadlock: its tasks wait for what nobody will do");
-    else if (r == -ECANCELED && !now.ended)
-        fail_run("the body left its run by a jump");
     else if (r < 0 && r != -EDEADLK)
         fail_run("an error that nobody had seen was left: %s", strerror(-r));
     if (now.foreign && r != -EDEADLK)
@@ -348,6 +352,9 @@ static void judge_result(int r)
     if (now.guards != o->guards)
         fail_run("%zu guards had to act, %zu were expected: a nursery or scope "
                  "was left without its close", now.guards, o->guards);
+    if (now.outside)
+        fail_run("%zu waits for the outside are still counted though nobody waits: "
+                 "a deadlock would not be seen", now.outside);
     if (now.defers)
         fail_run("%zu deferred functions have not run", now.defers);
     if (c.closed_twice) {
@@ -374,7 +381,19 @@ static void run_over(struct roost_rt *rt)
         rt->loop.fds.open = 0; /* by us, so nothing is to be said of them */
     now.guards = rt->guards_acted;
     now.defers = rt->defers_due;
+    now.outside = rt->abandoned ? 0 : rt->outside;
     now.rt = NULL;
+}
+
+/* Aloud, an overflow is told. The run does not see to it itself: its calls would
+ * be counted, and the plan would strike others than before. */
+static void report_overflow(struct roost_rt *rt)
+{
+    roost__sys = &roost__sys_default;
+    now.reports_overflow = now.s->aloud &&
+        roost__overflow_install(&rt->stacks, roost__runtime_overflow, NULL,
+                                &now.overflow) == 0;
+    roost__sys = rt->sys;
 }
 
 static int main_task(void *arg)
@@ -388,6 +407,7 @@ static int main_task(void *arg)
 
     probe.patience = v->o->varies ? 0 : forgives_stall() ? ROOST_MS(20)
                                                          : ROOST_MS(500);
+    report_overflow(rt);
     now.rt = rt;
     now.began = true;
     now.randoms = now.s->plan->seed;
@@ -398,7 +418,7 @@ static int main_task(void *arg)
     now.result = v->body(v->arg);
     r = roost_scope_leave_at(&whole, now.result, v->site);
     now.foreign = r == -ECANCELED;
-    now.ended = true;
+    now.whole = &rt->roots->scope; /* deferred functions are still to come */
     return 0;
 }
 
@@ -414,6 +434,9 @@ static void note_counts(uint64_t trace)
     r->allocations = c.allocations;
     r->calls = c.calls;
     r->trace = trace;
+    roost__points_end(&r->moment);
+    roost__points_end(&r->allocation);
+    roost__points_end(&r->call);
 }
 
 void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret)
@@ -435,11 +458,18 @@ void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret)
         .clock = o->real_clock ? ROOST_CLOCK_REAL : ROOST_CLOCK_VIRTUAL,
         .seed = s->plan->seed ? s->plan->seed : scripted,
         .stack_bytes = o->stack_bytes, .sys = &roost__faulty_sys,
-        .no_overflow_report = !s->aloud, .ret_trace = &trace },
+        .no_overflow_report = true, .ret_trace = &trace },
         main_task, (void *)(uintptr_t)s->victim, s->victim->site);
     roost__faults_disarm();
+    if (now.reports_overflow)
+        roost__overflow_remove(&now.overflow);
     ret->struck += roost__faults_counts().struck;
+    ret->moments = now.moment;
     note_counts(trace);
+    if (!now.began && r < 0 && !ret->struck) {
+        ret->error = r;
+        ret->failed = true;
+    }
     judge_result(r);
     if (s->first)
         roost__fds_look(&before, true);

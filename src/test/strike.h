@@ -6,6 +6,7 @@
 #include <roost/test.h>
 
 #include "test/plan.h"
+#include "test/points.h"
 
 /* What is run; the same for all runs of a roost_torture. */
 struct roost__victim {
@@ -16,22 +17,11 @@ struct roost__victim {
     uint32_t moments; /* of the undisturbed body; 0: not known yet */
 };
 
-/* A place where something can be injected, as an undisturbed run met it. */
-struct roost__point {
-    uint64_t key;  /* the same for the same call in the source */
-    uint8_t moment; /* PROBE_..., of a wait */
-    int8_t call;   /* of a system call */
-    bool main_task, deadline, shield; /* of a wait: who waits, what is around it */
-};
-
-#define ROOST__POINTS 32768 /* more of a kind are counted, not kept */
-
 /* What happened in a run. In memory shared with the parent. */
 struct roost__record {
     uint32_t moments, waits, allocations, calls;
     uint64_t trace;
-    struct roost__point moment[ROOST__POINTS], allocation[ROOST__POINTS],
-        call[ROOST__POINTS];
+    struct roost__points moment, allocation, call;
 };
 
 #define ROOST__CHOICES 250
@@ -44,7 +34,9 @@ struct roost__choices {
 
 struct roost__verdict {
     bool failed;
+    int error;       /* the body was not even begun; a negative errno */
     uint32_t struck; /* injections that were made */
+    uint32_t moments;
     char what[512];  /* what was wrong */
     char where[160]; /* what was going on when the first was made */
     const void *place; /* and the call's return address */
@@ -66,7 +58,8 @@ void roost__strike(const struct roost__attempt *s, struct roost__verdict *ret);
 /* A body that is being tortured broke its promise: true, if there is one. */
 bool roost__strike_broke(const char *site, const char *words);
 
-/* From unit.c: an assert of cmocka has left the run. Forgets it. */
-bool roost__unit_escaped(void);
+/* From unit.c: an assert of cmocka has left the run; where it is, if known, " at
+ * file.c:88". Forgets it. */
+bool roost__unit_escaped(char *at, size_t bytes);
 
 #endif

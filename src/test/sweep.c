@@ -55,66 +55,22 @@ void roost__sweep_cut(struct roost__sweep *s, size_t count)
     s->count = count;
 }
 
-/* ---- which visits to a place ---- */
-
-/* Open addressing; a key 0 is a free slot. */
-struct visits {
-    struct visit { uint64_t key; uint32_t count, total; } *slots;
-    size_t mask;
-};
-
-static struct visit *visit(struct visits *v, uint64_t key)
-{
-    size_t i = key & v->mask;
-
-    key |= 1;
-    while (v->slots[i].key && v->slots[i].key != key)
-        i = (i + 1) & v->mask;
-    v->slots[i].key = key;
-    return &v->slots[i];
-}
-
-static bool chosen(const struct visit *v)
-{
-    uint32_t n = v->count - 1; /* a power of two: 5th, 9th, 17th... */
-
-    return v->count <= 4 || (n & (n - 1)) == 0 || v->count == v->total;
-}
-
-static uint32_t kept(uint32_t count)
-{
-    return count < ROOST__POINTS ? count : ROOST__POINTS;
-}
-
 typedef int add_fn(struct roost__sweep *s, const struct roost__point *p,
-                   uint32_t at, unsigned skip);
+                   unsigned skip);
 
-/* Calls add for the chosen of `count` points. */
-static int each(struct roost__sweep *s, const struct roost__point *points,
-                uint32_t count, unsigned skip, add_fn *add)
+static int each(struct roost__sweep *s, const struct roost__points *points,
+                unsigned skip, add_fn *add)
 {
-    struct visits v = { .mask = ROOST__POINTS * 2 - 1 };
-    struct visit *at;
     uint32_t i;
     int r = 0;
 
-    v.slots = calloc(v.mask + 1, sizeof *v.slots); /* lint: the kit's own */
-    if (!v.slots)
-        return -ENOMEM;
-    for (i = 0; i < kept(count); i++)
-        visit(&v, points[i].key)->total++;
-    for (i = 0; i < kept(count) && r >= 0; i++) {
+    for (i = 0; i < points->count && r >= 0; i++) {
         size_t before = s->count;
 
-        at = visit(&v, points[i].key);
-        at->count++;
-        if (!chosen(at))
-            continue;
         s->points++;
-        r = add(s, &points[i], i + 1, skip);
+        r = add(s, &points->at[i], skip);
         s->points -= s->count == before; /* nothing can go wrong there */
     }
-    free(v.slots); /* lint: the same */
     return r;
 }
 
@@ -128,44 +84,43 @@ static int add_one(struct roost__sweep *s, int what, uint32_t at, int code)
 }
 
 static int add_moment(struct roost__sweep *s, const struct roost__point *p,
-                      uint32_t at, unsigned skip)
+                      unsigned skip)
 {
     int r = 0;
 
     if (!(skip & ROOST_TORTURE_CANCEL)) {
-        r = add_one(s, STRIKE_CANCEL, at, 0);
+        r = add_one(s, STRIKE_CANCEL, p->number, 0);
         if (r >= 0 && !p->main_task)
-            r = add_one(s, STRIKE_CHILD, at, 0);
+            r = add_one(s, STRIKE_CHILD, p->number, 0);
         if (r >= 0 && p->shield)
-            r = add_one(s, STRIKE_PIERCE, at, 0);
+            r = add_one(s, STRIKE_PIERCE, p->number, 0);
     }
     if (r >= 0 && p->deadline && !(skip & ROOST_TORTURE_DEADLINE)) {
-        r = add_one(s, STRIKE_EARLY, at, 0);
+        r = add_one(s, STRIKE_EARLY, p->number, 0);
         if (r >= 0 && p->moment == PROBE_ENTER)
-            r = add_one(s, STRIKE_LATE, at, 0);
+            r = add_one(s, STRIKE_LATE, p->number, 0);
     }
     return r;
 }
 
 static int add_allocation(struct roost__sweep *s, const struct roost__point *p,
-                          uint32_t at, unsigned skip)
+                          unsigned skip)
 {
-    (void)p;
     return skip & ROOST_TORTURE_ALLOCATION ? 0
-                                           : add_one(s, STRIKE_ALLOC, at, 0);
+                                           : add_one(s, STRIKE_ALLOC, p->number, 0);
 }
 
 static int add_call(struct roost__sweep *s, const struct roost__point *p,
-                    uint32_t at, unsigned skip)
+                    unsigned skip)
 {
     const int *code = roost__fault_errnos(p->call);
     int r = 0;
 
     for (; *code && r >= 0 && !(skip & ROOST_TORTURE_CALL); code++)
-        r = add_one(s, STRIKE_CALL, at, *code);
+        r = add_one(s, STRIKE_CALL, p->number, *code);
     if (r >= 0 && roost__fault_shortens(p->call) &&
         !(skip & ROOST_TORTURE_SHORT))
-        r = add_one(s, STRIKE_SHORT, at, 0);
+        r = add_one(s, STRIKE_SHORT, p->number, 0);
     return r;
 }
 
@@ -173,8 +128,8 @@ static bool shortens(const struct roost__record *r)
 {
     uint32_t i;
 
-    for (i = 0; i < kept(r->calls); i++)
-        if (roost__fault_shortens(r->call[i].call))
+    for (i = 0; i < r->call.count; i++)
+        if (roost__fault_shortens(r->call.at[i].call))
             return true;
     return false;
 }
@@ -199,13 +154,13 @@ static int add_pairs(struct roost__sweep *s, size_t singles,
 
     for (i = 0; i < count && r >= 0 && singles > 1; i++) {
         a = roost__random_next(&s->randoms) % singles;
-        b = roost__random_next(&s->randoms) % singles;
+        b = (a + 1 + roost__random_next(&s->randoms) % (singles - 1)) % singles;
         p = s->plans[a];
         p.point = 0;
-        if (a != b && i % 2 == 0)
+        if (i % 2 == 0 || o->skip & ROOST_TORTURE_ORDER)
             p.in[p.count++] = s->plans[b].in[0];
-        else if (!(o->skip & ROOST_TORTURE_ORDER))
-            p.seed = b + 1;
+        else
+            p.seed = roost__random_next(&s->randoms) % UINT32_MAX + 1;
         r = roost__sweep_add(s, &p);
     }
     return r;
@@ -218,11 +173,11 @@ int roost__sweep_make(struct roost__sweep *s, const struct roost__record *r,
     int e;
 
     *s = (struct roost__sweep){ .randoms = o->seed };
-    e = each(s, r->moment, r->moments, o->skip, add_moment);
+    e = each(s, &r->moment, o->skip, add_moment);
     if (e >= 0)
-        e = each(s, r->allocation, r->allocations, o->skip, add_allocation);
+        e = each(s, &r->allocation, o->skip, add_allocation);
     if (e >= 0)
-        e = each(s, r->call, r->calls, o->skip, add_call);
+        e = each(s, &r->call, o->skip, add_call);
     if (e >= 0 && shortens(r) && !(o->skip & ROOST_TORTURE_SHORT))
         e = roost__sweep_add(s, &(struct roost__plan){
             .in = { { .what = STRIKE_ALL_SHORT } }, .count = 1 });

@@ -12,8 +12,7 @@ struct roost__sweep {
 };
 
 /* One plan for each thing that can go wrong at each point, random orders, pairs.
- * A loop is not struck in each of its rounds: of the visits to one place the
- * 1st to 4th, then the 5th, 9th, 17th..., and the last. 0 or -ENOMEM. */
+ * 0 or -ENOMEM. */
 int roost__sweep_make(struct roost__sweep *s, const struct roost__record *r,
                       const roost_torture_options *o);
 int roost__sweep_add(struct roost__sweep *s, const struct roost__plan *p);

@@ -9,7 +9,9 @@
  * cmocka ends a test by longjmp to its own frame, on the main stack. From a task's
  * stack that would leave the runtime standing on it. So __longjmp_chk, which
  * cmocka calls, is defined here: on a task's stack it notes where to, leaves the
- * run (roost__sched_abandon), and the jump is made when that is unmade.
+ * run (roost__sched_abandon), and the jump is made when that is unmade. What it
+ * would say it keeps for the end of its test; of one that never comes, in a child
+ * process, the place is known by _fail, where all its failures pass.
  */
 #define _GNU_SOURCE
 #include <roost/test.h>
@@ -35,6 +37,8 @@ typedef void jump_fn(struct __jmp_buf_tag *to, int value);
 static _Thread_local struct {
     struct __jmp_buf_tag *to; /* NULL: nobody wants out */
     int value;
+    const char *file; /* of the last failure; NULL: none, or not known */
+    int line;
 } escape;
 
 __attribute__((noreturn)) static void jump(struct __jmp_buf_tag *to, int value)
@@ -43,6 +47,7 @@ __attribute__((noreturn)) static void jump(struct __jmp_buf_tag *to, int value)
     jump_fn *real;
 
     memcpy(&real, &found, sizeof real);
+    escape.file = NULL;
     real(to, value);
     __builtin_unreachable();
 }
@@ -69,11 +74,27 @@ void __longjmp_chk(struct __jmp_buf_tag *to, int value)
     roost__sched_abandon(t->rt);
 }
 
-bool roost__unit_escaped(void)
+/* Weak: when cmocka is part of the program its own is the only one. */
+__attribute__((weak, visibility("default"))) void _fail(const char *const file,
+                                                        const int line)
+{
+    void *found = dlsym(RTLD_NEXT, "_fail");
+    void (*real)(const char *const, const int);
+
+    escape.file = file;
+    escape.line = line;
+    memcpy(&real, &found, sizeof real);
+    real(file, line);
+}
+
+bool roost__unit_escaped(char *at, size_t bytes)
 {
     bool yes = escape.to != NULL;
 
+    if (yes && escape.file)
+        snprintf(at, bytes, " at %s:%d", escape.file, escape.line);
     escape.to = NULL;
+    escape.file = NULL;
     return yes;
 }
 
