@@ -130,8 +130,10 @@ ROOST_API int roost_start_with_at(roost_nursery *n, roost_task_fn *fn,
                                   void *arg, const roost_spawn_options *o,
                                   const char *site) ROOST_WAITS;
 
-/* In the child: "I am ready". `value` >= 0 is what roost_start returns. Twice is
- * misuse; in a child that was only spawned it does nothing. */
+/* In the child: "I am ready". `value` >= 0 is what roost_start returns, unless its
+ * caller is cancelled by now: whoever takes something over here asks first,
+ * `r = roost_cancelled(); if (r < 0) return r;`. Twice is misuse; in a child that
+ * was only spawned it does nothing. */
 ROOST_API void roost_started(int value);
 
 /* Cancels one child and waits for its end, whatever is cancelled. Its result, or

@@ -276,7 +276,8 @@ void roost__sched_suspend(struct roost_rt *rt)
 
     before_suspend(rt, t);
     next = next_task(rt);
-    if (next != t) /* a probe may have cancelled the wait */
+    ROOST_ASSERT(next != t || rt->probe); /* which may cancel the wait */
+    if (next != t)
         go(rt, &t->sp, &t->fiber, next);
 }
 
