@@ -316,12 +316,51 @@ static void a_byte_at_a_time_is_enough(void **state)
     fault.cap = 0;
 }
 
+/* ---- two wait for one number ---- */
+
+/* When the first has his, the kernel is asked again for the second. */
+static int both_wait(void *arg)
+{
+    struct fds p = open_pair();
+    struct waiter in = { .fd = p.r, .mask = ROOST_READ };
+    struct waiter out = { .fd = p.r, .mask = ROOST_WRITE };
+
+    (void)arg;
+    ROOST_NURSERY_WITH(n, .deadline = roost_after(ROOST_SEC(5)));
+    roost_spawn(n, waits, &in);
+    roost_spawn(n, waits, &out);
+    roost_ignore(roost_sleep(ROOST_MS(1)));
+    put_byte(p.w);
+    roost_ignore(roost_nursery_close(n, 0));
+    EXPECT(in.r == ROOST_READ || in.r == -fault.error);
+    EXPECT(out.r == ROOST_WRITE || out.r == -fault.error);
+    close_both(p);
+    return 0;
+}
+
+static void who_cannot_be_told_of_his_number_is_told_that(void **state)
+{
+    struct roost_sys sys = faulty();
+    int calls = 0;
+
+    (void)state;
+    fault.error = ENOSPC;
+    for (fault.at = -1; fault.at <= calls; fault.at++) {
+        fault.seen = 0;
+        kit_run_with(&(roost_options){ .sys = &sys }, both_wait, NULL);
+        if (fault.at < 0)
+            calls = fault.seen;
+    }
+    assert_true(calls >= 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_fails_is_the_result_or_made_again),
         cmocka_unit_test(nothing_there_after_all_is_waited_for_again),
         cmocka_unit_test(a_byte_at_a_time_is_enough),
+        cmocka_unit_test(who_cannot_be_told_of_his_number_is_told_that),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,8 @@ ROOST_API int roost_fd_wait(roost_fd *f, int mask) ROOST_WAITS;
 /* ---- descriptors of others ---- */
 
 /* Waits until `fd` can be read and/or written (hang-ups and errors count): the
- * mask of what it is ready for, or -ECANCELED, -EBADF, -EINVAL (no such mask).
+ * mask of what it is ready for, or -ECANCELED, -EBADF, -EINVAL (no such mask);
+ * -ENOMEM, -EMFILE, -ENOSPC when there is no room to watch it.
  * The descriptor stays the caller's; it should be non-blocking. Files,
  * directories and disks give -EPERM; a device that never blocks is ready at
  * once. It is right also when the owner closes the number and opens it anew

@@ -188,6 +188,33 @@ static struct watch *find(struct foreign *set, int fd, uint32_t turn, int mask)
     return NULL;
 }
 
+/* Ends the wait of a parked task with an error. */
+static void fail(struct group *g, int r)
+{
+    remove_all(g);
+    g->set->rt->outside--;
+    roost_wake(&g->w, r);
+}
+
+/* For those who want more of the number than what came. If it is closed meanwhile
+ * they wait on; a kernel that has no room for it would tell them nothing. */
+static void arm_again(struct foreign *set, int fd, uint32_t turn)
+{
+    struct watch *w;
+    int r;
+
+    if (!find(set, fd, turn, ROOST_READ | ROOST_WRITE))
+        return;
+    r = arm(set, fd);
+    if (r != -ENOMEM && r != -ENOSPC)
+        return;
+    while ((w = find(set, fd, turn, ROOST_READ | ROOST_WRITE)))
+        if (w->group->w.state == WAIT_PARKED)
+            fail(w->group, r);
+        else
+            table_remove(w);
+}
+
 static void event(struct foreign *set, const struct epoll_event *e)
 {
     int fd = (int)(uint32_t)e->data.u64, mask = 0;
@@ -200,8 +227,7 @@ static void event(struct foreign *set, const struct epoll_event *e)
         mask |= ROOST_WRITE;
     while ((w = find(set, fd, turn, mask)))
         item_ready(w, item_of(w)->mask & mask);
-    if (find(set, fd, turn, ROOST_READ | ROOST_WRITE))
-        roost_ignore(arm(set, fd)); /* closed meanwhile: they wait on */
+    arm_again(set, fd, turn);
 }
 
 static void look(struct foreign *set)
@@ -214,14 +240,6 @@ static void look(struct foreign *set)
         for (i = 0; i < count; i++)
             event(set, &events[i]);
     } while (count == BATCH);
-}
-
-/* Ends the wait of a parked task with an error. */
-static void fail(struct group *g, int r)
-{
-    remove_all(g);
-    g->set->rt->outside--;
-    roost_wake(&g->w, r);
 }
 
 /* Those who are woken already have seen what they wanted. */

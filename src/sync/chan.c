@@ -30,6 +30,7 @@ struct roost_chan {
 struct waiter {
     roost_wait w;
     void *item;
+    roost_lot *lot;
 };
 
 roost_chan *roost_chan_new(size_t item_bytes, size_t capacity)
@@ -139,20 +140,25 @@ static int try_recv(roost_chan *c, void *item)
     return c->closed ? 0 : -EAGAIN;
 }
 
-static int wait_in(roost_lot *lot, roost_task *t, void *item, const char *what,
-                   void *place)
+/* Tests ask who waits for the channel, in either lot. */
+static bool wait_abort(roost_wait *w, void *c)
 {
-    struct waiter w;
+    (void)c;
+    return roost__lot_abort(w, waiter_of(w)->lot);
+}
 
-    w.item = item;
-    roost__wait_init(&w.w, t);
-    roost__lot_append(lot, &w.w);
-    return roost__park(&w.w, what, roost__lot_abort, lot, place);
+static int wait_in(roost_chan *c, roost_task *t, struct waiter *w,
+                   const char *what, void *place)
+{
+    roost__wait_init(&w->w, t);
+    roost__lot_append(w->lot, &w->w);
+    return roost__park(&w->w, what, wait_abort, c, place);
 }
 
 static int send_item(roost_chan *c, const void *item, void *place)
 {
     roost_task *t = roost__waiter_at("roost_chan_send", place);
+    struct waiter w;
     int r;
 
     if (t->scope->effective)
@@ -160,13 +166,15 @@ static int send_item(roost_chan *c, const void *item, void *place)
     r = try_send(c, item);
     if (r != -EAGAIN)
         return r;
-    return wait_in(&c->senders, t, (void *)(uintptr_t)item,
-                   "room in a channel", place);
+    w.item = (void *)(uintptr_t)item;
+    w.lot = &c->senders;
+    return wait_in(c, t, &w, "room in a channel", place);
 }
 
 static int recv_item(roost_chan *c, void *item, void *place)
 {
     roost_task *t = roost__waiter_at("roost_chan_recv", place);
+    struct waiter w;
     int r;
 
     if (t->scope->effective)
@@ -174,7 +182,9 @@ static int recv_item(roost_chan *c, void *item, void *place)
     r = try_recv(c, item);
     if (r != -EAGAIN)
         return r;
-    return wait_in(&c->receivers, t, item, "an item of a channel", place);
+    w.item = item;
+    w.lot = &c->receivers;
+    return wait_in(c, t, &w, "an item of a channel", place);
 }
 
 int (roost_chan_send)(roost_chan *c, const void *item)
