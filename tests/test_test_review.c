@@ -330,7 +330,11 @@ static int overflows(void *arg)
 
 static void an_overflow_is_told_with_its_task(void **state)
 {
+    const char *guard = getenv("ROOST_TEST_GUARD"); /* one without one: not told */
+
     (void)state;
+    if (guard && !strcmp(guard, "none"))
+        skip();
     kit_stderr_begin();
     assert_int_equal(roost_torture(overflows, NULL, NULL), 1);
     assert_non_null(strstr(kit_stderr_end(), "roost: the stack of task main"));
