@@ -183,6 +183,8 @@ install: all ## to PREFIX (/usr/local), below DESTDIR
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libroost.so
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' src/roost.pc.in \
 	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/roost.pc
+	install -d $(DESTDIR)$(PREFIX)/share/roost
+	install -m 644 src/inspect/roost-gdb.py $(DESTDIR)$(PREFIX)/share/roost
 
 clean: ## remove build/
 	rm -rf build

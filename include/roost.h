@@ -23,6 +23,7 @@
 
 #include <roost/api.h>
 #include <roost/chan.h>
+#include <roost/daemon.h>
 #include <roost/error.h>
 #include <roost/guest.h>
 #include <roost/io.h>
@@ -31,6 +32,7 @@
 #include <roost/portal.h>
 #include <roost/scope.h>
 #include <roost/signal.h>
+#include <roost/stop.h>
 #include <roost/sync.h>
 #include <roost/task.h>
 #include <roost/time.h>

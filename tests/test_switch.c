@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include <unwind.h>
 #if defined(__GLIBC__)
 #include <execinfo.h>
 #endif
@@ -310,6 +311,67 @@ static void a_fresh_stack_is_aligned(void **state)
     finish(&child);
 }
 
+/* ---- a visit ---- */
+
+#if (defined(__x86_64__) || defined(__aarch64__)) && \
+    !defined(ROOST_UCONTEXT) && !defined(ROOST__ASAN)
+/* By their numbers in DWARF, as each_callee_saved_register_survives has them. */
+#if defined(__x86_64__)
+#define NUMBERED zero_registers
+static const struct { int name; long value; } numbered[] = {
+    { 3, 11 }, { 6, 12 }, { 12, 13 }, { 13, 14 }, { 14, 15 }, { 15, 16 } };
+#else
+#define NUMBERED other_registers
+static const struct { int name; long value; } numbered[] = {
+    { 19, -19 }, { 20, -20 }, { 21, -21 }, { 22, -22 }, { 23, -23 },
+    { 24, -24 }, { 25, -25 }, { 26, -26 }, { 27, -27 }, { 28, -28 },
+    { 29, -29 } };
+#endif
+
+static bool visited;
+
+/* Of the innermost frame on the context's own stack. */
+static _Unwind_Reason_Code registers_check(struct _Unwind_Context *frame,
+                                           void *arg)
+{
+    const struct context *c = arg;
+
+    if (_Unwind_GetCFA(frame) - (uintptr_t)c->lo >= STACK_BYTES)
+        return _URC_NO_REASON;
+    for (size_t i = 0; i < sizeof numbered / sizeof numbered[0]; i++)
+        wrong |= (long)_Unwind_GetGR(frame, numbered[i].name) !=
+                 numbered[i].value;
+    visited = true;
+    return _URC_END_OF_STACK;
+}
+
+static void visit(void *arg)
+{
+    KEEP(_Unwind_Backtrace(registers_check, arg));
+}
+
+static void a_visit_shows_the_registers_of_who_is_suspended(void **state)
+{
+    struct context child;
+
+    (void)state;
+    wrong = 0;
+    visited = false;
+    begin(&outside, &child, stacks_map(1), NUMBERED);
+    KEEP(roost__switch_visit(child.sp, visit, &child));
+    assert_true(visited);
+    go(&outside, &child);
+    assert_int_equal(wrong, 0);
+    finish(&child);
+}
+#else
+static void a_visit_shows_the_registers_of_who_is_suspended(void **state)
+{
+    (void)state;
+    skip();
+}
+#endif
+
 /* ---- many ---- */
 
 enum { MANY = 1000 };
@@ -553,6 +615,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(registers_and_doubles_survive),
         cmocka_unit_test(each_callee_saved_register_survives),
         cmocka_unit_test(a_fresh_stack_is_aligned),
+        cmocka_unit_test(a_visit_shows_the_registers_of_who_is_suspended),
         cmocka_unit_test(a_thousand_contexts_live_at_once),
         cmocka_unit_test(an_ending_context_chooses_the_next),
         cmocka_unit_test(backtrace_goes_on_in_the_spawners),

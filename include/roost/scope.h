@@ -52,9 +52,11 @@ struct roost_scope {
     int code;                           /* the failure that cancelled it */
     uint8_t effective;                  /* cancelled, from here or from outside */
     uint8_t armed;
+    uint8_t stop;                       /* how far it is stopped */
+    uint8_t kind;
     uint8_t cause;                      /* 0: not cancelled itself */
-    uint8_t kind, used_up, expression, caught, has_portals;
-    char by[44];                        /* path of the task that cancelled it */
+    uint8_t used_up, expression, caught, has_portals, has_stop;
+    char by[42];                        /* path of the task that cancelled it */
     void *reserved[2];
 };
 

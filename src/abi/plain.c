@@ -32,6 +32,11 @@ void (roost_root_cancel)(roost_root *root, const char *reason)
     roost_root_cancel_at(root, reason, NULL);
 }
 
+int (roost_stop)(roost_scope *scope, const roost_stop_budget *budget)
+{
+    return roost_stop_at(scope, budget, NULL);
+}
+
 roost_portal *(roost_portal_open)(roost_scope *s)
 {
     return roost_portal_open_at(s, NULL);
@@ -145,6 +150,12 @@ int (roost_start_with)(roost_nursery *n, roost_task_fn *fn, void *arg,
 int (roost_signals_open)(roost_signals *s, const int *signals)
 {
     return roost_signals_open_at(s, signals, NULL);
+}
+
+int (roost_daemon_run)(roost_task_fn *fn, void *arg,
+                       const roost_daemon_options *o)
+{
+    return roost_daemon_run_at(fn, arg, o, NULL);
 }
 
 int (roost_child_end)(roost_child *c, const char *reason)

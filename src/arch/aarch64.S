@@ -7,7 +7,7 @@
  *             +0     +72  +80  +88  +96   +152  | +160
  *
  * A fresh stack begins with two words: parent_sp at top - 8, nothing below it.
- * x86_64.S tells the reasons; here are the same three functions.
+ * x86_64.S tells the reasons; here are the same functions.
  */
     .macro  function name
     .p2align 4
@@ -64,7 +64,8 @@
     .endm
 
     .text
-    .globl  roost__switch, roost__switch_fresh
+    .globl  roost__switch, roost__switch_fresh, roost__switch_visit
+    .globl  roost__switch_base
 
 /* void roost__switch(void **save [x0], void *to [x1]) */
 function roost__switch
@@ -86,7 +87,7 @@ function roost__switch_fresh
 end roost__switch_fresh
 
 /* The outermost function of every fresh stack: CFA = **(sp + 8) + 160. */
-    .hidden roost__switch_stop
+    .hidden roost__switch_stop, roost__switch_base
     .type   roost__switch_base, %function
 roost__switch_base:
     .cfi_startproc
@@ -102,6 +103,24 @@ roost__switch_base:
     .cfi_def_cfa sp, 160
     load_registers_and_return
 end roost__switch_base
+
+/* void roost__switch_visit(void *sp [x0], void (*fn)(void *) [x1],
+ *     void *arg [x2]). While fn runs, CFA = *sp + 160. */
+function roost__switch_visit
+    .cfi_signal_frame
+    hint    #34                         /* bti c: called through a pointer */
+    .cfi_remember_state
+    stp     x0, x30, [sp, #-16]!        /* for the CFI; the way back */
+    /* DW_CFA_def_cfa_expression, 6 bytes: DW_OP_breg31(sp) 0, DW_OP_deref,
+     * DW_OP_plus_uconst 160 */
+    .cfi_escape 0x0f, 6, 0x8f, 0, 0x06, 0x23, 0xa0, 0x01
+    note_registers
+    mov     x0, x2                      /* the argument */
+    blr     x1                          /* fn(arg), on the caller's stack */
+    ldp     x0, x30, [sp], #16
+    .cfi_restore_state
+    ret
+end roost__switch_visit
 
 /* Branch target identification yes (1); return addresses are not signed (2). */
     .section .note.gnu.property, "a"

@@ -12,6 +12,7 @@
 #ifndef ROOST_ARCH_SWITCH_H
 #define ROOST_ARCH_SWITCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ROOST__HIDDEN __attribute__((visibility("hidden")))
@@ -32,6 +33,21 @@ ROOST__HIDDEN void roost__switch(void **save, void *to);
 ROOST__HIDDEN void roost__switch_fresh(void **save, void *top,
                                        void *(*entry)(void *), void *arg,
                                        void **parent_sp);
+
+/* Calls fn(arg) on the running stack, in a frame outside of which an unwinder
+ * finds those of the context suspended at `sp`, which is only read. It must stop
+ * at that context's outermost frame: its spawner may be the one that runs, with
+ * nothing saved. ucontext.c cannot do all that, and does not call fn. */
+ROOST__HIDDEN void roost__switch_visit(void *sp, void (*fn)(void *), void *arg);
+
+/* The code of that frame; NULL with ucontext.c. */
+extern const char roost__switch_base[] ROOST__HIDDEN __attribute__((weak));
+
+/* `at`, a return address, lies in an outermost frame. */
+static inline bool roost__switch_is_base(const void *at)
+{
+    return (uintptr_t)at - (uintptr_t)roost__switch_base < 16;
+}
 
 /* The personality routine of the outermost frame, in the room that knows whose
  * stack it is: speaks, and returns _URC_END_OF_STACK. */

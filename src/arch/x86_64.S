@@ -27,6 +27,14 @@
     .size   \name, . - \name
     .endm
 
+    .macro  note_registers              /* where the unwinder finds them */
+    .set    at, -16
+    .irp    reg, rbp, rbx, r12, r13, r14, r15
+    .cfi_offset \reg, at
+    .set    at, at - 8
+    .endr
+    .endm
+
     .macro  save_registers
     .irp    reg, rbp, rbx, r12, r13, r14, r15
     pushq   %\reg                       /* the six that a callee must save */
@@ -45,7 +53,8 @@
     .endm
 
     .text
-    .globl  roost__switch, roost__switch_fresh
+    .globl  roost__switch, roost__switch_fresh, roost__switch_visit
+    .globl  roost__switch_base
 
 /* void roost__switch(void **save [rdi], void *to [rsi]) */
 function roost__switch
@@ -78,7 +87,7 @@ end roost__switch_fresh
  *
  * An exception stops here, at a personality routine written in C: what left a
  * task would be caught on the stack of its parent, which never called it. */
-    .hidden roost__switch_stop
+    .hidden roost__switch_stop, roost__switch_base
     .type   roost__switch_base, @function
 roost__switch_base:
     .cfi_startproc
@@ -87,18 +96,32 @@ roost__switch_base:
     /* DW_CFA_def_cfa_expression, 6 bytes: DW_OP_breg7(rsp) 8, DW_OP_deref,
      * DW_OP_deref, DW_OP_plus_uconst 56 */
     .cfi_escape 0x0f, 6, 0x77, 8, 0x06, 0x06, 0x23, 56
-    .cfi_offset rbp, -16
-    .cfi_offset rbx, -24
-    .cfi_offset r12, -32
-    .cfi_offset r13, -40
-    .cfi_offset r14, -48
-    .cfi_offset r15, -56
+    note_registers
     movq    %rcx, %rdi                  /* the argument */
     call    *%rdx                       /* entry(arg), on an aligned stack */
     movq    %rax, %rsp                  /* this stack is over; go on there */
     .cfi_def_cfa rsp, 56
     load_registers_and_return
 end roost__switch_base
+
+/* void roost__switch_visit(void *sp [rdi], void (*fn)(void *) [rsi],
+ *     void *arg [rdx]). While fn runs, CFA = *rsp + 56: the frame outside is the
+ * suspended one. A signal frame for the same reason as above. */
+function roost__switch_visit
+    .cfi_signal_frame
+    endbr64                             /* may be called through a pointer */
+    .cfi_remember_state
+    pushq   %rdi                        /* for the CFI; aligns the stack */
+    /* DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg7(rsp) 0, DW_OP_deref,
+     * DW_OP_plus_uconst 56 */
+    .cfi_escape 0x0f, 5, 0x77, 0, 0x06, 0x23, 56
+    note_registers
+    movq    %rdx, %rdi                  /* the argument */
+    call    *%rsi                       /* fn(arg), on the caller's stack */
+    popq    %rdi
+    .cfi_restore_state
+    ret
+end roost__switch_visit
 
 /* Indirect branch tracking yes (1); no shadow stack (2), for it would have to
  * be switched too. */

@@ -174,6 +174,22 @@ void roost__loop_wait(struct roost__loop *l, roost_time now, roost_time at)
     ev_unref(l->ev);
 }
 
+static _Thread_local atomic_uint *counted;
+
+static void cross(struct ev_loop *ev)
+{
+    (void)ev;
+    atomic_store_explicit(counted, atomic_load_explicit(
+        counted, memory_order_relaxed) + 1, memory_order_release);
+}
+
+void roost__loop_count(struct roost__loop *l, atomic_uint *crossings)
+{
+    counted = crossings;
+    ev_set_loop_release_cb(l->ev, crossings ? cross : NULL,
+                           crossings ? cross : NULL);
+}
+
 bool roost__loop_wait_for_host(struct roost__loop *l)
 {
     return ev_run(l->ev, EVRUN_ONCE) != 0;

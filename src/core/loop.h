@@ -2,6 +2,8 @@
 #ifndef ROOST_CORE_LOOP_H
 #define ROOST_CORE_LOOP_H
 
+#include <stdatomic.h>
+
 #include <roost/time.h>
 
 struct ev_loop;
@@ -51,6 +53,10 @@ void roost__loop_wait(struct roost__loop *l, roost_time now, roost_time at);
 
 /* Waits for a callback of watchers that are not ours. false: there is none. */
 bool roost__loop_wait_for_host(struct roost__loop *l);
+
+/* Counts each entry into the kernel's wait and each return from it, so while it
+ * waits the count is odd; NULL: no more. One loop of the thread, of our own. */
+void roost__loop_count(struct roost__loop *l, atomic_uint *crossings);
 
 /* The driver timer ends a wait at the instant `at` (ROOST_NEVER: it does not);
  * once, and libev's clock may be early by a hair. */

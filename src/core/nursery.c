@@ -132,11 +132,18 @@ static bool nobody(const roost_nursery *n)
     return n->s.count == 0 && n->s.promised == 0;
 }
 
+/* Closing, it has cancelled its services, or begun to stop them (N15). */
+static bool services_told(const roost_nursery *n)
+{
+    return n->services.cause == CAUSE_CLOSE ||
+           (n->s.closing && n->services.used_up);
+}
+
 /* Only service children are left, and have not been told to go. */
 static bool services_are_alone(const roost_nursery *n)
 {
     return n->s.has_services && !n->s.ordinary && !n->s.promised &&
-           n->services.cause == CAUSE_NONE;
+           !services_told(n);
 }
 
 void roost__nursery_changed(roost_nursery *n)
@@ -230,7 +237,8 @@ static void link_services(roost_nursery *n)
     roost__scope_init(&n->services, n->scope.task, &n->scope, SCOPE_SERVICES,
                       n->scope.site);
     roost__scope_link(&n->services, &n->scope);
-    n->services.effective = n->scope.effective && n->scope.task->rt->pierced;
+    n->services.stop = n->scope.stop == STOP_PIERCED ? STOP_PIERCED : STOP_NOT;
+    n->services.effective = n->scope.effective && n->services.stop;
     n->services.used_up = n->services.effective;
 }
 
@@ -330,6 +338,20 @@ int roost_spawn_with_at(roost_nursery *n, roost_task_fn *fn, void *arg,
 
 /* ---- joining ---- */
 
+/* In the soft phase of a stop they are asked first; what comes next reaches them,
+ * since their shield is over. */
+static void end_services(roost_nursery *n, roost_task *t)
+{
+    if (n->scope.stop == STOP_SOFT && !n->scope.effective) {
+        n->services.used_up = 1;
+        roost__scope_stop(&n->services, STOP_SOFT);
+        return;
+    }
+    roost__scope_cancel(&n->services, &(struct roost__cause){
+        .kind = CAUSE_CLOSE, .site = n->close_site, .by = t,
+        .reason = "the nursery closes and only services are left" });
+}
+
 /* Until nobody is left after the last yield (N6, N9). */
 static void join(roost_nursery *n, roost_task *t, void *place)
 {
@@ -346,9 +368,7 @@ static void join(roost_nursery *n, roost_task *t, void *place)
             continue;
         }
         if (services_are_alone(n))
-            roost__scope_cancel(&n->services, &(struct roost__cause){
-                .kind = CAUSE_CLOSE, .site = n->close_site, .by = t,
-                .reason = "the nursery closes and only services are left" });
+            end_services(n, t);
         roost__wait_init(&w, t);
         n->s.closer = &w;
         roost__park(&w, "its children", NULL, n, place);
@@ -369,7 +389,7 @@ static void take_body(roost_nursery *n, roost_task *t, int *result,
             note_cut(n);
         else
             n->s.foreign = 1;
-    } else if (*result < 0) {
+    } else if (*result < 0 && !(*result == -ESHUTDOWN && t->s.stopped)) {
         fail_nursery(n, *result, roost__error_take(t, *result), t, site);
         if (n->s.kept)
             roost__error_beside(t->rt, n->s.error, n->s.kept_error);

@@ -16,6 +16,22 @@
 
 #include "core/sched.h"
 
+/* abort() may itself wake the wait: then it is done, not cancelled. */
+static bool try_abort(roost_wait *w, roost_abort_fn *abort, void *arg)
+{
+    if (!abort || !abort(w, arg))
+        return false;
+    if (w->state == WAIT_DONE)
+        return false;
+    w->state = WAIT_CANCELLED;
+    w->result = -ECANCELED;
+    if (!w->task->scope->effective) { /* a stop, then */
+        w->result = -ESHUTDOWN;
+        w->task->s.stopped = 1;
+    }
+    return true;
+}
+
 static __attribute__((noinline)) void suspend_probed(roost_task *t)
 {
     struct roost__probe *p = t->rt->probe;
@@ -25,12 +41,25 @@ static __attribute__((noinline)) void suspend_probed(roost_task *t)
     p->wait(t, PROBE_WOKEN, t->wait_what, t->wait_place);
 }
 
+/* An idle wait in a scope that is stopping. */
+static __attribute__((noinline)) bool ends_at_once(roost_wait *w,
+                                                   roost_abort_fn *abort,
+                                                   void *arg)
+{
+    if (!w->task->scope->stop)
+        return false;
+    w->task->s.idle = 0;
+    return try_abort(w, abort, arg) || w->state == WAIT_DONE;
+}
+
 int roost__park(roost_wait *w, const char *what, roost_abort_fn *abort,
                 void *arg, void *place)
 {
     roost_task *t = w->task;
 
     if (w->state == WAIT_DONE)
+        return w->result;
+    if (__builtin_expect(t->s.idle, 0) && ends_at_once(w, abort, arg))
         return w->result;
     w->state = WAIT_PARKED;
     t->s.wait = w;
@@ -50,27 +79,17 @@ int roost__park(roost_wait *w, const char *what, roost_abort_fn *abort,
     return w->result;
 }
 
-/* abort() may itself wake the wait: then it is done, not cancelled. */
-static bool try_abort(roost_wait *w, roost_abort_fn *abort, void *arg)
-{
-    if (!abort || !abort(w, arg))
-        return false;
-    if (w->state == WAIT_DONE)
-        return false;
-    w->state = WAIT_CANCELLED;
-    w->result = -ECANCELED;
-    return true;
-}
-
 void roost__park_cancel(roost_task *t)
 {
     roost_wait *w = t->s.wait;
 
     if (!w || w->state != WAIT_PARKED)
         return;
+    t->s.parked_idle = t->s.parked_idle != 0; /* it may refuse, and be asked again */
     if (try_abort(w, t->abort, t->wait_object))
         roost__sched_ready(t);
-    t->abort = NULL; /* refused: reports show it so (C9) */
+    else if (t->scope->effective)
+        t->abort = NULL; /* refused: reports show it so (C9) */
 }
 
 void roost_wait_init(roost_wait *w)

@@ -24,8 +24,14 @@
 /* A roost_wait's state: one word, decided once. */
 enum { WAIT_NEW = 0, WAIT_PARKED, WAIT_DONE, WAIT_CANCELLED };
 
+/* A park that is ROOST_IDLE; a stop is about to end it. */
+enum { PARKED_IDLE = 1, PARKED_ENDING };
+
 /* A timer's kind: who is told when it is due. */
-enum { TIMER_SLEEP = 0, TIMER_SCOPE, TIMER_KINDS };
+enum { TIMER_SLEEP = 0, TIMER_SCOPE, TIMER_STOP, TIMER_KINDS };
+
+/* How far a scope is stopped; each holds for all in it, services see below. */
+enum { STOP_NOT = 0, STOP_SOFT, STOP_HARD, STOP_PIERCED };
 
 /* A scope's kind. */
 enum { SCOPE_PLAIN = 0, SCOPE_SHIELD, SCOPE_NURSERY, SCOPE_SERVICES, SCOPE_TASK };
@@ -56,7 +62,9 @@ struct __attribute__((aligned(64))) roost_task {
         int kept;       /* a failure that a guard found (N5) */
         uint8_t fresh, canary; /* has not run yet; has one, no guard */
         uint8_t idle, parked_idle; /* the next park, this park is ROOST_IDLE */
-        uint8_t ready, behind, service : 1, started : 1; /* behind: yielded */
+        uint8_t ready, behind; /* behind: yielded */
+        uint8_t service : 1, started : 1;
+        uint8_t stopped : 1; /* a soft stop has given it -ESHUTDOWN (X5) */
         uint8_t last_caught; /* of the scope left last */
         roost_wait *wait;    /* while parked */
         roost_nursery *promise; /* a room in it is ours until we suspend */
@@ -86,10 +94,11 @@ struct __attribute__((aligned(64))) roost_task {
         struct start *start; /* the roost_start that waits for us */
         struct roost__deferred *defers;
         uint64_t defer_count;
+        void *refused_place; /* in a hard stop: of the last wait refused, */
     } links;
     const char *name, *site;
     uint64_t id;
-    uint32_t defer_capacity;
+    uint32_t defer_capacity, refused; /* and how many were */
     struct roost__fiber fiber; /* what sanitizers want to know of a stack */
 };
 
@@ -106,6 +115,7 @@ struct roost_root {
     const char *site;
 };
 
+struct roost_stop_budget;
 struct roost_rt {
     roost_task *current; /* NULL on the main stack */
     void *main_sp;
@@ -124,6 +134,10 @@ struct roost_rt {
     void (*pass_room)(roost_task *t);
     void (*overflowed)(roost_task *t);
     void (*end_portals)(struct roost_rt *rt, roost_scope *s);
+    void (*end_stop)(struct roost_rt *rt, roost_scope *s);
+    /* A root is being stopped, or hurried; by then the last act is due. */
+    void (*stopping)(struct roost_rt *rt, const struct roost_stop_budget *b,
+                     roost_time last_at);
 
     uint64_t seed, choices, randoms; /* streams of decisions and of jitter */
     uint64_t trace;
@@ -134,6 +148,7 @@ struct roost_rt {
     struct roost__loop loop;
     struct roost__alarm alarm;
     struct roost_portal *portals;
+    struct roost__stop *stops;
     size_t visits; /* a function from a portal runs */
     const struct roost_sys *sys, *outer_sys; /* of the thread before us */
     roost_options o;
@@ -142,6 +157,7 @@ struct roost_rt {
     roost_root *roots;
     struct roost__guest *guest; /* NULL: the loop is run by us */
     bool deadlocked, pierced, main_known;
+    bool busy; /* abandoned by a stop: tasks have not ended */
     bool abandoned; /* by a test that failed: no task runs again */
     bool (*at_rest)(struct roost_rt *rt); /* of a test: true, it woke somebody */
     bool said_standstill;

@@ -223,8 +223,8 @@ cross(struct roost_rt *rt, void **save, struct roost__fiber *self,
 /* In a program with C++: exceptions caught or in flight are the context's own,
  * and what the thread knows of them waits on its stack. */
 static __attribute__((noinline)) void
-go_with_exceptions(struct roost_rt *rt, void **save, struct roost__fiber *self,
-                   roost_task *next)
+roost__go_with_exceptions(struct roost_rt *rt, void **save,
+                          struct roost__fiber *self, roost_task *next)
 {
     struct roost__cxx mine = *rt->cxx;
 
@@ -237,7 +237,7 @@ static inline void go(struct roost_rt *rt, void **save,
                       struct roost__fiber *self, roost_task *next)
 {
     if (__builtin_expect(rt->cxx != NULL, 0))
-        go_with_exceptions(rt, save, self, next);
+        roost__go_with_exceptions(rt, save, self, next);
     else
         cross(rt, save, self, next);
 }
@@ -320,6 +320,10 @@ void roost__sched_spent(roost_task *t, const char *call, void *place)
 
     if (rt->probe)
         rt->probe->wait(t, PROBE_ENTER, call, place);
+    if (t->scope->effective) {
+        t->refused = t->links.refused_place ? t->refused + 1 : 1;
+        t->links.refused_place = place;
+    }
     if (t->s.budget <= rt->budget - ROOST__BUDGET)
         roost__sched_yield(rt, true);
 }

@@ -126,12 +126,13 @@ static void mark(roost_scope *s, roost_time at)
     s->cancelled_at = at;
 }
 
-/* The task whose innermost scope this is waits. */
+/* The task whose innermost scope this is waits, and no stop ends that by now. */
 static bool is_parked_in(const roost_scope *s)
 {
     const roost_task *t = s->task;
 
-    return t && t->scope == s && t->s.wait && t->s.wait->state == WAIT_PARKED;
+    return t && t->scope == s && t->s.wait &&
+           t->s.wait->state == WAIT_PARKED && t->s.parked_idle != PARKED_ENDING;
 }
 
 /* A cancellation of the parent arrives at `s`. true: it goes on below. */
@@ -140,7 +141,7 @@ static bool reach(struct roost_rt *rt, roost_scope *s, roost_time at)
     if (holds(s)) {
         if (s->pierce_at == ROOST_NEVER)
             s->pierce_at = roost__time_add(at, s->budget);
-        s->used_up = rt->pierced || s->pierce_at <= rt->now;
+        s->used_up = s->parent->stop == STOP_PIERCED || s->pierce_at <= rt->now;
         if (!s->used_up) {
             retime(rt, s);
             return false;
@@ -313,6 +314,30 @@ void roost__scope_cancel(roost_scope *s, const struct roost__cause *cause)
     cancel_at(rt, s, roost__sched_now(rt), cause);
 }
 
+/* What follows s in `top`, with what is in s or without. */
+static roost_scope *following_in(const roost_scope *top, const roost_scope *s,
+                                 bool down)
+{
+    if (down && s->first)
+        return s->first;
+    while (s != top && !s->next)
+        s = s->parent;
+    return s == top ? NULL : s->next;
+}
+
+/* It came out of a stop; what is stopped in it remains so. */
+static void calm(roost_scope *top, int level)
+{
+    roost_scope *s;
+    bool down;
+
+    for (s = top; s; s = following_in(top, s, down)) {
+        down = s->stop > level && !s->has_stop && !s->used_up;
+        if (down)
+            s->stop = (uint8_t)level;
+    }
+}
+
 void roost__scope_move(roost_scope *base, roost_scope *to)
 {
     struct roost_rt *rt = base->task->rt;
@@ -320,6 +345,9 @@ void roost__scope_move(roost_scope *base, roost_scope *to)
     roost__scope_unlink(base);
     roost__scope_link(base, to);
     retime(rt, base);
+    if (base->stop < to->stop)
+        roost__scope_stop(base, to->stop);
+    calm(base, to->stop);
     if (!base->effective && to->effective) {
         spread(rt, base, roost__sched_now(rt)); /* S12: it arrives now */
         run_aborts(rt);
@@ -335,18 +363,45 @@ roost_scope *roost__scope_following(const roost_scope *s)
     return s ? s->next : NULL;
 }
 
+/* Services are told when their nursery closes and is alone with them (N15). */
+static bool is_told(const roost_scope *top, const roost_scope *s, int level)
+{
+    return s->stop < level && (s == top || s->stop || level == STOP_PIERCED ||
+                               s->kind != SCOPE_SERVICES);
+}
+
+void roost__scope_stop(roost_scope *top, int level)
+{
+    struct roost_rt *rt = top->task->rt;
+    struct todo idle = { 0 };
+    roost_scope *s, *next;
+    bool first;
+
+    for (s = top; s; s = next) {
+        next = following_in(top, s, is_told(top, s, level));
+        if (!is_told(top, s, level))
+            continue;
+        first = !s->stop && !s->effective;
+        s->stop = (uint8_t)level;
+        if (level == STOP_PIERCED && s != top && holds(s)) {
+            pierce(rt, s);
+        } else if (first && is_parked_in(s) && s->task->s.parked_idle) {
+            s->task->s.parked_idle = PARKED_ENDING;
+            todo_add(&idle, &s->task->base);
+        }
+    }
+    todo_sort(&idle);
+    todo_append(&rt->aborting_first, &rt->aborting_last, &idle);
+    run_aborts(rt);
+}
+
 void roost__scope_pierce_all(struct roost_rt *rt)
 {
     roost_root *root;
-    roost_scope *s;
 
     rt->pierced = true;
     for (root = rt->roots; root; root = root->next)
-        for (s = &root->scope; s; s = roost__scope_following(s))
-            if (holds(s) && s->parent->effective) {
-                s->pierce_at = rt->now;
-                pierce(rt, s);
-            }
+        roost__scope_stop(&root->scope, STOP_PIERCED);
 }
 
 /* ---- entering and leaving ---- */
@@ -384,6 +439,8 @@ void roost__scope_end(roost_scope *s)
     roost_task *t = s->task;
 
     roost__scope_end_portals(s);
+    if (__builtin_expect(s->has_stop, 0))
+        s->task->rt->end_stop(s->task->rt, s);
     roost__scope_unlink(s);
     s->cookie = ~s->cookie;
     s->timer.at = ROOST_NEVER;

@@ -77,7 +77,8 @@ static inline void roost__scope_init(roost_scope *s, roost_task *t,
     s->cancelled_at = parent->cancelled_at;
     s->kind = (uint8_t)kind;
     s->cause = s->used_up = s->armed = 0;
-    s->expression = s->caught = s->has_portals = 0;
+    s->expression = s->caught = s->has_portals = s->has_stop = 0;
+    s->stop = parent->stop;
 }
 
 /* As the innermost scope of the running task, with or without a deadline. */
@@ -106,7 +107,11 @@ void roost__scope_cancel(roost_scope *s, const struct roost__cause *cause);
 /* Moves a task's base scope, with all in it, under another (N10). */
 void roost__scope_move(roost_scope *base, roost_scope *to);
 
-/* Takes every shield in the runtime away, and later ones from the start. */
+/* All in `top` is stopped as far as `level`: idle waits end; what it cancels its
+ * caller has cancelled; shields are taken away, later ones from the start. */
+void roost__scope_stop(roost_scope *top, int level);
+
+/* That, in every root: the last means against a deadlock. */
 void roost__scope_pierce_all(struct roost_rt *rt);
 
 /* Preorder over the whole tree of scopes; NULL after the last. */

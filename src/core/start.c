@@ -75,6 +75,9 @@ void roost__start_over(roost_task *t, int result)
 
     if (result >= 0 && st->value >= 0) {
         result = st->value;
+    } else if (result >= 0 && t->s.stopped) {
+        result = -ESHUTDOWN;
+        caller->s.stopped = 1;
     } else if (result >= 0) {
         result = -EPROTO;
         roost__error_drop(t->rt, t->links.errors);

@@ -7,6 +7,7 @@
 #include "core/sys.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -53,6 +54,7 @@ const struct roost_sys roost__sys_default = {
     .getrandom = getrandom,
     .eventfd = eventfd,
     .pwritev2 = pwritev2,
+    .socket = socket,
     .send = send,
     .sendmsg = sendmsg,
     .recvmsg = recvmsg,
@@ -60,6 +62,7 @@ const struct roost_sys roost__sys_default = {
     .connect = connect,
     .getsockopt = getsockopt,
     .fcntl = sys_fcntl,
+    .poll = poll,
     .epoll_create1 = epoll_create1,
     .epoll_ctl = epoll_ctl,
     .epoll_wait = epoll_wait,

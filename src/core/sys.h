@@ -26,6 +26,7 @@ struct sockaddr;
 struct msghdr;
 struct iovec;
 struct epoll_event;
+struct pollfd;
 
 struct roost_sys {
     void *(*alloc)(size_t bytes);               /* as malloc: not zeroed */
@@ -50,6 +51,7 @@ struct roost_sys {
     /* Descriptors: of io/. */
     ssize_t (*pwritev2)(int fd, const struct iovec *parts, int count, off_t at,
                         int flags);
+    int (*socket)(int domain, int type, int protocol);
     ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
     ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
     ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
@@ -57,6 +59,7 @@ struct roost_sys {
     int (*connect)(int fd, const struct sockaddr *addr, unsigned len);
     int (*getsockopt)(int fd, int level, int name, void *ret, unsigned *len);
     int (*fcntl)(int fd, int command, int arg);
+    int (*poll)(struct pollfd *fds, unsigned long count, int ms);
     int (*epoll_create1)(int flags);
     int (*epoll_ctl)(int epoll, int op, int fd, struct epoll_event *e);
     int (*epoll_wait)(int epoll, struct epoll_event *ret, int count, int ms);

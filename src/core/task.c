@@ -131,7 +131,7 @@ static int run_defers(roost_task *t, int result)
                     "task spawned at %s left the scope entered at %s open; leave "
                     "or close it", roost__place(t->site),
                     roost__place(t->scope->site));
-        if (r < 0 && r != -ECANCELED) {
+        if (r < 0 && r != -ECANCELED && !(r == -ESHUTDOWN && t->s.stopped)) {
             roost_error *e = roost__error_take(t, r);
 
             t->links.errors = before;
@@ -158,6 +158,8 @@ static int defers_in_shield(roost_task *t, int result)
 
 int roost__task_settle_slowly(roost_task *t, int result)
 {
+    if (result == -ESHUTDOWN && t->s.stopped)
+        result = 0;
     ROOST_USAGE(t->scope == &t->base, "the task spawned at %s returned with the "
                 "scope or nursery entered at %s open; leave or close it on every "
                 "path", roost__place(t->site), roost__place(t->base.inner_site));

@@ -2,6 +2,8 @@
 #ifndef ROOST_CORE_TASK_H
 #define ROOST_CORE_TASK_H
 
+#include <errno.h>
+
 #include "core/rt.h"
 
 /* A task on a stack of its own, not yet in any scope or queue, or NULL when
@@ -18,7 +20,8 @@ void roost__task_begin(roost_task *t, roost_scope *scope);
 int roost__task_settle_slowly(roost_task *t, int result);
 static inline int roost__task_settle(roost_task *t, int result)
 {
-    if (t->scope == &t->base && !t->links.defer_count && !t->s.kept && !t->links.locals)
+    if (t->scope == &t->base && !t->links.defer_count && !t->s.kept &&
+        !t->links.locals && result != -ESHUTDOWN)
         return result;
     return roost__task_settle_slowly(t, result);
 }

@@ -2,6 +2,8 @@
  *
  * Promises: allocates nothing and does not recurse, so it can be printed when
  *           everything else has gone wrong; reads only what is alive.
+ * Colours:  on a terminal only, and neither with NO_COLOR nor TERM=dumb: waits are
+ *           dim, idle ones green, what is cancelled red.
  *
  * A line for every scope: a task is its base scope. The lines come in preorder;
  * the strokes at the left are found by asking each ancestor whether a sibling
@@ -10,17 +12,46 @@
 #include <roost/trace.h>
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "inspect/place.h"
-#include "core/rt.h"
+#include "inspect/tree.h"
 #include "core/scope.h"
 #include "core/sched.h"
-#include "core/task.h"
 
 #define DEPTH_MAX 40
 
-static void print_duration(FILE *out, roost_time ns)
+/* What is drawn on. */
+struct page {
+    FILE *out;
+    roost_time now;
+    bool colours;
+};
+
+#define PLAIN "0"
+#define DIM "2"
+#define RED "31"
+#define GREEN "32"
+
+const char *const roost__stop_names[] = { "", "soft", "hard", "pierced" };
+
+static bool wants_colours(FILE *out)
+{
+    const char *never = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return !(never && *never) && term && strcmp(term, "dumb") &&
+           isatty(fileno(out));
+}
+
+static void ink(const struct page *p, const char *colour)
+{
+    if (p->colours)
+        fprintf(p->out, "\033[%sm", colour);
+}
+
+void roost__print_duration(FILE *out, roost_time ns)
 {
     if (ns < 0)
         ns = 0;
@@ -58,36 +89,45 @@ static void print_strokes(FILE *out, const roost_scope *s)
         fputs(line[0]->next ? "|- " : "`- ", out);
 }
 
-static void print_cancel(FILE *out, const roost_scope *s)
+static void print_cancel(const struct page *p, const roost_scope *s)
 {
     static const char *const causes[] = {
         "", "by hand", "by its deadline", "by a failure", "by its close",
         "by its guard" };
 
-    if (s->cause != CAUSE_NONE)
-        fprintf(out, ", cancelled %s at %s", causes[s->cause],
-                roost__place(s->cancel_site));
+    if (s->cause == CAUSE_NONE)
+        return;
+    ink(p, RED);
+    fprintf(p->out, ", cancelled %s at %s", causes[s->cause],
+            roost__place(s->cancel_site));
+    ink(p, PLAIN);
 }
 
-static void print_deadline(FILE *out, const roost_scope *s, roost_time now)
+static void print_deadline(const struct page *p, const roost_scope *s)
 {
     if (s->cause != CAUSE_NONE || s->deadline == ROOST_NEVER)
         return;
-    fputs(", ", out);
-    print_duration(out, s->deadline - now);
-    fputs(" left", out);
+    fputs(", ", p->out);
+    roost__print_duration(p->out, s->deadline - p->now);
+    fputs(" left", p->out);
 }
 
-static void print_shield(FILE *out, const roost_scope *s, roost_time now)
+static void print_stop(const struct page *p, const roost_scope *s)
 {
-    fprintf(out, "shield %s", roost__place(s->site));
+    if (s->has_stop)
+        fprintf(p->out, ", stopping (%s)", roost__stop_names[s->stop]);
+}
+
+static void print_shield(const struct page *p, const roost_scope *s)
+{
+    fprintf(p->out, "shield %s", roost__place(s->site));
     if (s->used_up) {
-        fputs(", used up", out);
+        fputs(", used up", p->out);
     } else if (s->pierce_at != ROOST_NEVER) {
-        fputs(", holds for ", out);
-        print_duration(out, s->pierce_at - now);
+        fputs(", holds for ", p->out);
+        roost__print_duration(p->out, s->pierce_at - p->now);
     } else if (s->budget == ROOST_NEVER) {
-        fputs(", unbounded", out);
+        fputs(", unbounded", p->out);
     }
 }
 
@@ -103,7 +143,7 @@ static void print_nursery(FILE *out, const roost_scope *s)
 
 /* A wait that was the last call of the task's function has no frame of that
  * function any more: its name says where. */
-static void place_of_wait(const roost_task *t, char *place, size_t bytes)
+void roost__wait_place(const roost_task *t, char *place, size_t bytes)
 {
     static const char bottom[] = "task_life+";
 
@@ -112,70 +152,75 @@ static void place_of_wait(const roost_task *t, char *place, size_t bytes)
         roost__place_of((void *)(uintptr_t)t->fn, place, bytes);
 }
 
-static void print_wait(FILE *out, const roost_task *t, roost_time now)
+void roost__print_wait(FILE *out, const roost_task *t, roost_time now)
 {
     char place[160];
 
-    place_of_wait(t, place, sizeof place);
-    fprintf(out, ", waits for %s%s%s in %s, ", t->wait_what,
+    roost__wait_place(t, place, sizeof place);
+    fprintf(out, "waits for %s%s%s in %s, ", t->wait_what,
             t->s.parked_idle ? " (idle)" : "",
             t->abort ? "" : " (to the end)", place);
-    print_duration(out, now - t->wait_since);
+    roost__print_duration(out, now - t->wait_since);
     fputs(" so far", out);
     if (t->timer.where) {
         fputs(", ", out);
-        print_duration(out, t->timer.at - now);
+        roost__print_duration(out, t->timer.at - now);
         fputs(" left", out);
     }
 }
 
-static void print_task(FILE *out, const roost_task *t, roost_time now)
+static void print_task(const struct page *p, const roost_task *t)
 {
     if (t->parent)
-        fprintf(out, "%s#%" PRIu64 " %s", t->name ? t->name : "task", t->id,
+        fprintf(p->out, "%s#%" PRIu64 " %s", t->name ? t->name : "task", t->id,
                 roost__place(t->site));
     else
-        fprintf(out, "main %s", roost__place(t->site));
+        fprintf(p->out, "main %s", roost__place(t->site));
     if (t->links.start)
-        fputs(", starting", out);
-    if (t->s.wait && t->s.wait->state == WAIT_PARKED)
-        print_wait(out, t, now);
-    else
-        fputs(t == t->rt->current ? ", running" : ", ready", out);
+        fputs(", starting", p->out);
+    if (roost__is_parked(t)) {
+        ink(p, t->s.parked_idle ? GREEN : DIM);
+        fputs(", ", p->out);
+        roost__print_wait(p->out, t, p->now);
+        ink(p, PLAIN);
+    } else {
+        fputs(t == t->rt->current ? ", running" : ", ready", p->out);
+    }
 }
 
-static void print_scope(FILE *out, const roost_scope *s, roost_time now)
+static void print_scope(const struct page *p, const roost_scope *s)
 {
-    print_strokes(out, s);
+    print_strokes(p->out, s);
     if (s->kind == SCOPE_TASK)
-        print_task(out, s->task, now);
+        print_task(p, s->task);
     else if (s->kind == SCOPE_NURSERY)
-        print_nursery(out, s);
+        print_nursery(p->out, s);
     else if (s->kind == SCOPE_SHIELD)
-        print_shield(out, s, now);
+        print_shield(p, s);
     else if (s->kind == SCOPE_SERVICES)
-        fputs("services", out);
+        fputs("services", p->out);
     else
-        fprintf(out, "scope %s", roost__place(s->site));
-    print_deadline(out, s, now);
-    print_cancel(out, s);
-    fputc('\n', out);
+        fprintf(p->out, "scope %s", roost__place(s->site));
+    print_deadline(p, s);
+    print_cancel(p, s->cause != CAUSE_NONE ? s : roost__told_by(s));
+    print_stop(p, roost__told_by(s));
+    fputc('\n', p->out);
 }
 
 void roost_tree_print(FILE *out)
 {
     struct roost_rt *rt = roost__rt;
+    struct page p = { .out = out, .colours = wants_colours(out) };
     const roost_root *root;
     const roost_scope *s;
-    roost_time now;
 
     if (!rt) {
         fputs("(no roost run in this thread)\n", out);
         return;
     }
-    now = roost__sched_now(rt);
+    p.now = roost__sched_now(rt);
     for (root = rt->roots; root; root = root->next)
         for (s = root->scope.first; s; s = roost__scope_following(s))
-            print_scope(out, s, now);
+            print_scope(&p, s);
     fflush(out);
 }

@@ -32,6 +32,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include <roost/error.h>
@@ -162,12 +163,20 @@ static void side_ready(struct roost__loop_fd *io, int mask)
         roost__loop_fd_stop(&roost__rt->loop, io);
 }
 
+/* It was let wait on in a stop since something had arrived, perhaps for one who
+ * came first: it is to look once more. */
+static bool is_ending(const roost_task *t)
+{
+    return t->s.parked_idle && t->scope->stop;
+}
+
 void roost__fd_pass_on(roost_fd *f, int side)
 {
     roost_fd_side *s = &f->sides[side];
     struct waiter *x = first_of(s);
 
-    if (x && x->p->turn && !s->awake && (f->maybe & SIDE_BIT(side)))
+    if (x && x->p->turn && !s->awake &&
+        ((f->maybe & SIDE_BIT(side)) || is_ending(x->w.task)))
         wake(x, SIDE_BIT(side));
 }
 
@@ -177,10 +186,27 @@ void roost__fd_quiet(roost_fd *f, int side)
         roost__loop_fd_stop(&roost__rt->loop, watcher(&f->sides[side]));
 }
 
+/* What has arrived is served, though the loop has not said so yet. */
+static bool has_arrived(const struct waiter *x)
+{
+    struct pollfd p = { .fd = x->f->fd,
+        .events = (short)((x->p->mask & ROOST_READ ? POLLIN : 0) |
+                          (x->p->mask & ROOST_WRITE ? POLLOUT : 0)) };
+
+    return roost__sys->poll(&p, 1, 0) > 0;
+}
+
+/* A stop is refused then; a cancellation is not. */
 static bool fd_abort(roost_wait *w, void *arg)
 {
-    (void)arg;
-    unpark(ROOST__CONTAINER(w, struct waiter, w));
+    struct waiter *x = ROOST__CONTAINER(w, struct waiter, w);
+    bool stop = !w->task->scope->effective;
+
+    if (stop && has_arrived(x))
+        return false;
+    unpark(x);
+    if (stop && x->p->turn)
+        roost__fd_pass_on(arg, x->p->mask & ROOST_READ ? SIDE_READ : SIDE_WRITE);
     return true;
 }
 

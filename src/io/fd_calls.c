@@ -261,7 +261,8 @@ INLINE int run_op(roost_fd *f, roost_task *t, struct op *o)
 {
     int r = 0;
 
-    if (!(f->maybe & SIDE_BIT(o->side)) || roost__fd_waited_for(f, o->side))
+    if ((!(f->maybe & SIDE_BIT(o->side)) && !(t->s.idle && t->scope->stop)) ||
+        roost__fd_waited_for(f, o->side))
         r = wait_turn(f, t, o, false);
     while (r >= 0 && (r = make_call(f, o)) == -EAGAIN)
         r = wait_again(f, t, o);

@@ -308,6 +308,14 @@ static bool fds_abort(roost_wait *w, void *arg)
     struct group *g = ROOST__CONTAINER(w, struct group, w);
 
     (void)arg;
+    if (!w->task->scope->effective)
+        look(g->set); /* what has arrived beats a stop */
+    if (g->ready && w->state == WAIT_NEW) { /* it will not park, then */
+        g->set->rt->outside--;
+        roost_wake(w, 0);
+    }
+    if (g->ready)
+        return false;
     remove_all(g);
     g->set->rt->outside--;
     return true;

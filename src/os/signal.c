@@ -118,7 +118,7 @@ static uint64_t read_list(const int *signals, const char *site)
     return wanted;
 }
 
-static int fail_busy(const struct roost__stranger *who, const char *site)
+int roost__hub_busy(const struct roost__stranger *who, const char *site)
 {
     char place[120], *start;
     const void *code;
@@ -143,7 +143,7 @@ static int start_listening(struct receiver *r)
     code = roost__hub_add(&r->listener, &who);
     if (code < 0)
         roost__alarm_remove(&r->rt->alarm, &r->source);
-    return code == -EBUSY ? fail_busy(&who, r->listener.site) : code;
+    return code == -EBUSY ? roost__hub_busy(&who, r->listener.site) : code;
 }
 
 int roost_signals_open_at(roost_signals *s, const int *signals,

@@ -56,6 +56,8 @@ static void on_signal(int sig)
     atomic_fetch_add(&inside[mine], 1);
     for (l = atomic_load(&first); l; l = atomic_load(&l->next))
         if (l->wanted & roost__signal_bit(sig)) {
+            if (l->seen)
+                l->seen(l, sig);
             atomic_fetch_or(&l->arrived, roost__signal_bit(sig));
             roost__alarm_ring(l->alarm);
         }

@@ -17,6 +17,7 @@ struct roost__listener {
     _Atomic uint64_t arrived;    /* set by the handler, cleared by its owner */
     uint64_t wanted;             /* fixed while it listens */
     struct roost__alarm *alarm;  /* rung for each that arrives */
+    void (*seen)(struct roost__listener *l, int sig); /* in the handler, or NULL */
     uint64_t id;                 /* of all listeners there ever were; not 0 */
     const char *site;            /* where it was opened */
 };
@@ -31,6 +32,9 @@ struct roost__stranger {
  * are set; the alarm has a source. 0; -EBUSY, and whose signal it is; what
  * sigaction says. On failure nothing has changed. */
 int roost__hub_add(struct roost__listener *l, struct roost__stranger *ret_who);
+
+/* -EBUSY, with words about who has it. */
+int roost__hub_busy(const struct roost__stranger *who, const char *site);
 
 /* When it returns no handler looks at the listener or its alarm any more. */
 void roost__hub_remove(struct roost__listener *l);

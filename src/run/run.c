@@ -151,7 +151,8 @@ static void run_loop(struct roost_rt *rt)
 
     moved(rt);
     for (;;) {
-        roost__sched_turn(rt);
+        if (!rt->abandoned) /* a timer of a stop, say */
+            roost__sched_turn(rt);
         if (rt->roots->finished || rt->abandoned)
             return;
         if (roost__sched_busy(rt)) {
@@ -171,6 +172,17 @@ static void run_loop(struct roost_rt *rt)
 
 /* ---- the calls ---- */
 
+/* The last act of a stop has left the tasks where they were: other threads may
+ * still hold their portals. */
+static void let_go(struct roost_rt *rt, roost_scope *s)
+{
+    for (; s; s = roost__scope_following(s)) {
+        roost__scope_end_portals(s);
+        if (s->has_stop)
+            rt->end_stop(rt, s);
+    }
+}
+
 static int run(struct roost_rt *rt, roost_task_fn *fn, void *arg)
 {
     roost_root root = { .site = rt->site };
@@ -186,12 +198,14 @@ static int run(struct roost_rt *rt, roost_task_fn *fn, void *arg)
     r = roost__root_begin(rt, &root, fn, arg);
     if (r >= 0)
         run_loop(rt);
+    if (rt->busy)
+        let_go(rt, &root.scope);
     if (report)
         roost__overflow_remove(&overflow);
     if (r >= 0 && rt->o.ret_trace)
         *rt->o.ret_trace = rt->trace;
     if (rt->abandoned)
-        return -ECANCELED;
+        return rt->busy ? -EBUSY : -ECANCELED;
     return r < 0 ? r : rt->deadlocked ? -EDEADLK : root.result;
 }
 

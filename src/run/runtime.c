@@ -58,6 +58,8 @@ static void root_home(roost_task *t, int result)
     t->links.errors = NULL;
     roost__scope_unlink(&t->base);
     roost__scope_end_portals(&root->scope);
+    if (root->scope.has_stop)
+        rt->end_stop(rt, &root->scope);
     root->result = result;
     root->finished = true;
 }

@@ -52,6 +52,7 @@ static const struct {
     CALL(connect, false, EINTR, EAGAIN, ECONNREFUSED, ENETUNREACH, 0),
     CALL(getsockopt, false, ENOBUFS, 0),
     CALL(fcntl, false, EPERM, 0), /* F_SETFL */
+    CALL(poll, false, 0),
     CALL(epoll_create1, false, EMFILE, ENOMEM, 0),
     CALL(epoll_ctl, false, ENOMEM, ENOSPC, 0),
     CALL(epoll_wait, false, EINTR, 0),
@@ -60,6 +61,7 @@ static const struct {
     CALL(timerfd_settime, false, 0),
     CALL(sigaltstack, false, ENOMEM, 0),
     CALL(sigtimedwait, false, EINTR, 0),
+    CALL(socket, false, EMFILE, ENOMEM, 0),
 };
 
 const char *roost__fault_name(int call)

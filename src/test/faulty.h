@@ -8,9 +8,9 @@ enum call {
     CALL_mmap, CALL_mprotect, CALL_madvise, CALL_mincore, CALL_open, CALL_read,
     CALL_write, CALL_close, CALL_fstat, CALL_getrandom, CALL_eventfd,
     CALL_pwritev2, CALL_send, CALL_sendmsg, CALL_recvmsg, CALL_accept4,
-    CALL_connect, CALL_getsockopt, CALL_fcntl, CALL_epoll_create1,
+    CALL_connect, CALL_getsockopt, CALL_fcntl, CALL_poll, CALL_epoll_create1,
     CALL_epoll_ctl, CALL_epoll_wait, CALL_nanosleep, CALL_timerfd_create,
-    CALL_timerfd_settime, CALL_sigaltstack, CALL_sigtimedwait, CALLS
+    CALL_timerfd_settime, CALL_sigaltstack, CALL_sigtimedwait, CALL_socket, CALLS
 };
 
 #define ROOST__NO_FD (-1)

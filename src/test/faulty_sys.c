@@ -220,12 +220,16 @@ PLAIN(mincore, ROOST__NO_FD, (void *at, size_t bytes, unsigned char *ret),
 PLAIN(open, ROOST__NO_FD, (const char *path, int flags), (path, flags))
 PLAIN(fstat, fd, (int fd, struct stat *ret), (fd, ret))
 PLAIN(eventfd, ROOST__NO_FD, (unsigned count, int flags), (count, flags))
+PLAIN(socket, ROOST__NO_FD, (int domain, int type, int protocol),
+      (domain, type, protocol))
 PLAIN(accept4, fd, (int fd, struct sockaddr *ret, unsigned *len, int flags),
       (fd, ret, len, flags))
 PLAIN(connect, fd, (int fd, const struct sockaddr *addr, unsigned len),
       (fd, addr, len))
 PLAIN(getsockopt, fd, (int fd, int level, int name, void *ret, unsigned *len),
       (fd, level, name, ret, len))
+PLAIN(poll, ROOST__NO_FD, (struct pollfd *fds, unsigned long count, int ms),
+      (fds, count, ms))
 PLAIN(epoll_create1, ROOST__NO_FD, (int flags), (flags))
 PLAIN(epoll_wait, epoll,
       (int epoll, struct epoll_event *ret, int count, int ms),
@@ -297,6 +301,7 @@ const struct roost_sys roost__faulty_sys = {
     .getrandom = faulty_getrandom,
     .eventfd = faulty_eventfd,
     .pwritev2 = faulty_pwritev2,
+    .socket = faulty_socket,
     .send = faulty_send,
     .sendmsg = faulty_sendmsg,
     .recvmsg = faulty_recvmsg,
@@ -304,6 +309,7 @@ const struct roost_sys roost__faulty_sys = {
     .connect = faulty_connect,
     .getsockopt = faulty_getsockopt,
     .fcntl = faulty_fcntl,
+    .poll = faulty_poll,
     .epoll_create1 = faulty_epoll_create1,
     .epoll_ctl = faulty_epoll_ctl,
     .epoll_wait = faulty_epoll_wait,

@@ -178,6 +178,13 @@ static void guests(void)
     ev_loop_destroy(loop);
 }
 
+static int stops(void *arg)
+{
+    (void)arg;
+    CHECK((roost_stop)(NULL, NULL) == 0);
+    return ROOST_IDLE(roost_sleep(ROOST_SEC(1)));
+}
+
 static int main_task(void *arg)
 {
     int count = 0;
@@ -220,6 +227,7 @@ int main(void)
     CHECK((roost_run_with)(NULL, seven, NULL) == 7);
     CHECK((roost_run_with)(&o, main_task, NULL) == 0);
     CHECK(roost_run_with(&o, with_guards, NULL) == 0);
+    CHECK((roost_daemon_run)(stops, NULL, NULL) == 0);
     guests();
     CHECK((roost_fail)(-EIO, "outside %s", "a task") == -EIO);
     return wrong != 0;

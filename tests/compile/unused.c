@@ -91,8 +91,12 @@ void edges(roost_nursery *n, roost_scope *s)
     CALL(roost_fd_recvmsg(&fd, msg, 0)); /* unused */
     CALL(roost_fd_sendmsg(&fd, msg, 0)); /* unused */
     CALL(roost_signals_wait(&signals)); /* unused */
+    CALL(roost_reload_wait()); /* unused */
 
     CALL(roost_fd_open(&fd, 0)); /* unused */
+    CALL(roost_daemon_run(task, NULL, NULL)); /* unused */
+    CALL((roost_daemon_run)(task, NULL, NULL)); /* unused */
+    CALL(roost_listen_fd(NULL, 0)); /* unused */
     CALL(roost_signals_open(&signals, &item)); /* unused */
     CALL((roost_signals_open)(&signals, &item)); /* unused */
     CALL(roost_signals_nowait(&signals)); /* unused */

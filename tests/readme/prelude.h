@@ -60,6 +60,9 @@ extern void modem_send(struct modem *m, int command, modem_reply *done,
 extern modem_reply on_reply;
 extern roost_abort_fn on_cancel;
 
+extern roost_fd listener;
+extern int talk(void *connection) ROOST_WAITS;
+
 struct pool { int count; };
 extern struct pool pool;
 extern int pool_open(struct pool *p, size_t count);
