@@ -68,12 +68,21 @@ static int find_unnamed(int n, const char *name, unsigned nth)
     return fits && nth < (unsigned)n ? (int)nth : -ENOENT;
 }
 
-/* The number is a socket's or whatever was handed over: open, it must be. */
+/* A number that the manager said and that was not open at exec may be ours by now:
+ * what no file system knows (an epoll set, a timer) is nothing to listen on. */
+static bool is_handed_over(int fd)
+{
+    struct stat st;
+
+    return roost__sys->fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) != 0;
+}
+
+/* The number is a socket's or whatever was handed over. */
 static int give(int i)
 {
     if (atomic_exchange(&given[i], true))
         return -ENOENT;
-    if (roost__sys->fcntl(FIRST + i, F_SETFD, FD_CLOEXEC) >= 0)
+    if (is_handed_over(FIRST + i) && roost__sys->fcntl(FIRST + i, F_SETFD, FD_CLOEXEC) >= 0)
         return FIRST + i;
     atomic_store(&given[i], false);
     return -EINVAL;

@@ -5,6 +5,9 @@
 #include "rules/daemons.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 /* Descriptors 3 to 3 + n - 1 are there, and nothing else of note. */
 static void hand_over(int n)
@@ -166,6 +169,17 @@ IN_CHILD(a_child_of_fork_is_given_none)
     WANT(roost_listen_fd(NULL, 0), 3);
 }
 
+IN_CHILD(what_is_the_librarys_own_is_never_given)
+{
+    set("1", "self", NULL);
+    dup2(eventfd(0, EFD_CLOEXEC), 3);
+    WANT(roost_listen_fd(NULL, 0), -EINVAL);
+    dup2(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), 3);
+    WANT(roost_listen_fd(NULL, 0), -EINVAL);
+    dup2(epoll_create1(EPOLL_CLOEXEC), 3);
+    WANT(roost_listen_fd(NULL, 0), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +192,7 @@ int main(void)
         cmocka_unit_test(
             a_number_that_is_not_open_is_refused_and_may_come_later),
         cmocka_unit_test(a_child_of_fork_is_given_none),
+        cmocka_unit_test(what_is_the_librarys_own_is_never_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
