@@ -233,8 +233,8 @@ roost__go_with_exceptions(struct roost_rt *rt, void **save,
 }
 
 /* Leaves the running context, saved at *save, for `next` or the main stack. */
-static inline void go(struct roost_rt *rt, void **save,
-                      struct roost__fiber *self, roost_task *next)
+static inline __attribute__((always_inline)) void
+go(struct roost_rt *rt, void **save, struct roost__fiber *self, roost_task *next)
 {
     if (__builtin_expect(rt->cxx != NULL, 0))
         roost__go_with_exceptions(rt, save, self, next);
