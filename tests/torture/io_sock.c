@@ -31,7 +31,7 @@ static int treats(void *arg)
 {
     const struct guest g = *(struct guest *)arg;
     CLOSED_AFTER f = { 0 };
-    char number = -1;
+    signed char number = -1;
     int r = take_over(&f, g.fd);
 
     while (r >= 0 && (r = io_sane(roost_fd_read(&f, &number, 1))) > 0) {
@@ -122,7 +122,7 @@ static int connect_to(struct house *h, roost_fd *f)
 static int ask(struct house *h, char number)
 {
     CLOSED_AFTER f = { 0 };
-    char answer = -1;
+    signed char answer = -1;
     int r = connect_to(h, &f);
 
     if (r >= 0)
