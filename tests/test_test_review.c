@@ -345,13 +345,19 @@ static void the_line_is_fit_for_a_shell(void **state)
 {
     char self[500], command[600];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    int status;
 
     (void)state;
     assert_true(len > 0);
     self[len] = '\0';
     snprintf(command, sizeof command, "'%s' \"it's\" 'a b' '' x/y", self);
     kit_stderr_begin();
-    assert_int_equal(WEXITSTATUS(system(command)), 1);
+    status = WEXITSTATUS(system(command));
+    if (status == 126) { /* an emulated program cannot be started as it is */
+        kit_stderr_end();
+        skip();
+    }
+    assert_int_equal(status, 1);
     assert_non_null(strstr(kit_stderr_end(), " 'it'\\''s' 'a b' '' x/y\n"));
 }
 
