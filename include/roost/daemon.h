@@ -13,7 +13,8 @@
  *     SIGHUP           to roost_reload_wait
  *     SIGUSR1          the task tree to stderr
  *
- * With systemd (Type=notify): READY=1 when the program says so, RELOADING=1,
+ * With systemd (Type=notify): READY=1 before fn begins (a server that is not
+ * listening by then sets .ready_by_hand and says so itself), RELOADING=1,
  * STOPPING=1, STATUS=, EXTEND_TIMEOUT_USEC= while it stops, WATCHDOG=1 as long as
  * the loop turns. Without NOTIFY_SOCKET nothing of this does anything.
  */
@@ -29,8 +30,11 @@ typedef struct roost_daemon_options {
     roost_options run;         /* loop, clock, seed... */
     roost_stop_budget stop;    /* all zero: 20 s, 5 s, 2 s, ROOST_LAST_EXIT */
     roost_time blocked;        /* how long a task may keep the loop before that is
-                                  said; 0: 1 s, ROOST_NEVER: no watch */
-    bool ready_by_hand;        /* READY=1 is sent by roost_notify, not at once */
+                                  said; 0: 1 s, ROOST_NEVER: no watch, and a loop
+                                  that stands still is ended by nobody but the
+                                  fourth signal */
+    bool ready_by_hand;        /* READY=1 is sent by the program with roost_notify
+                                  ("READY=1"), not before fn begins */
 } roost_daemon_options;
 
 /* Runs fn(arg) as roost_run does, until it ends, or a signal has stopped it. What
@@ -52,9 +56,10 @@ ROOST_API int roost_daemon_run_at(roost_task_fn *fn, void *arg,
                                   const char *site) ROOST_MUST;
 
 /* Waits for the next SIGHUP of a roost_daemon_run; several that came meanwhile are
- * one, and all who wait are told. Mark it ROOST_IDLE. 1; -ECANCELED; -ESHUTDOWN.
- * To systemd, the reload is over when it is called again. In a run that is no
- * daemon's nothing comes. */
+ * one, and all who wait are told; it is kept for who is busy with the last one only
+ * if nobody else waits, so let one task reload for all. Mark it ROOST_IDLE. 1;
+ * -ECANCELED; -ESHUTDOWN. To systemd, the reload is over when it is called again.
+ * In a run that is no daemon's nothing comes. */
 ROOST_API int roost_reload_wait(void) ROOST_WAITS;
 
 /* Lines for systemd's notify socket, as sd_notify(3) has them: "READY=1",

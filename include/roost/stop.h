@@ -29,13 +29,14 @@ enum roost_last_act {
     ROOST_LAST_WAIT = 0, /* nothing more: the run goes on until they end */
     ROOST_LAST_RETURN,   /* the whole run returns -EBUSY at once; the stacks of its
                             tasks, and what they hold, are lost. Not in a guest */
-    ROOST_LAST_EXIT,     /* _exit(.exit_status) */
+    ROOST_LAST_EXIT,     /* _exit(.exit_status); of stdio only stdout is flushed,
+                            and not if that could wait */
     ROOST_LAST_ABORT     /* abort(), for a core */
 };
 
 /* How long each phase may take: durations; 0 passes over it, ROOST_NEVER does not
  * end it. After each phase that is used up a report of who has not ended goes to
- * stderr (see roost_blame_print). */
+ * stderr (see roost_blame_print; 100 tasks, of the others their number). */
 typedef struct roost_stop_budget {
     roost_time soft, hard, pierce;
     enum roost_last_act last;

@@ -148,7 +148,7 @@ struct roost_rt {
     struct roost__loop loop;
     struct roost__alarm alarm;
     struct roost_portal *portals;
-    struct roost__stop *stops;
+    struct roost__stop *stops, *spare_stop; /* see daemon/reserve.h */
     size_t visits; /* a function from a portal runs */
     const struct roost_sys *sys, *outer_sys; /* of the thread before us */
     roost_options o;

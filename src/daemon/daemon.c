@@ -25,10 +25,13 @@
 #include "core/error.h"
 #include "core/park.h"
 #include "daemon/notify.h"
+#include "daemon/reserve.h"
+#include "inspect/urgent.h"
 #include "inspect/watchdog.h"
 #include "os/signal_hub.h"
 
 #define BLOCKED ROOST_SEC(1)
+#define FINEST ROOST_MS(1) /* less is below what a scheduler does to a thread */
 #define SLACK ROOST_SEC(1) /* for what comes after the last phase */
 
 enum { STEPS = 3 };
@@ -77,7 +80,7 @@ static void bound_end(struct daemon *d, int step)
 
 static void say_raw(const char *words)
 {
-    roost_ignore((int)roost__sys->write(STDERR_FILENO, words, strlen(words)));
+    roost__say_now(words, strlen(words));
 }
 
 static void seen(struct roost__listener *l, int sig)
@@ -96,9 +99,9 @@ static void seen(struct roost__listener *l, int sig)
     bound_end(d, step);
 }
 
-static int ended_status(struct daemon *d)
+static int ended_status(struct daemon *d, int status)
 {
-    int status = atomic_load(&d->exit_status), sig = atomic_load(&d->end_signal);
+    int sig = atomic_load(&d->end_signal);
 
     return status ? status : sig ? 128 + sig : EX_SOFTWARE;
 }
@@ -106,15 +109,20 @@ static int ended_status(struct daemon *d)
 static void end_blocked(struct roost__watchdog *w)
 {
     struct daemon *d = ROOST__CONTAINER(w, struct daemon, watchdog);
-    int last = atomic_load(&d->last);
+    int last = atomic_load(&d->last), status = atomic_load(&d->exit_status);
 
+    /* A signal that the loop has not heard, in a stop of the program's own. */
+    if (atomic_load(&d->ends) > 0 && (int)d->budget.last > last) {
+        last = (int)d->budget.last;
+        status = d->o->stop.exit_status;
+    }
     if (last == ROOST_LAST_WAIT)
         return;
     say_raw("roost: the time to stop is over and the loop does not turn: the "
             "process ends\n");
     if (last == ROOST_LAST_ABORT)
         abort();
-    _exit(ended_status(d));
+    _exit(ended_status(d, status));
 }
 
 /* ---- the service manager ---- */
@@ -125,7 +133,7 @@ static int say_ready(void)
     int r;
 
     while ((r = roost_notify("READY=1")) == -EAGAIN)
-        if (roost_sleep(ROOST_MS(10)) < 0)
+        if (ROOST_IDLE(roost_sleep(ROOST_MS(10))) < 0)
             return -ECANCELED;
     if (r < 0)
         roost__say("the service manager was not told READY=1: %s", strerror(-r));
@@ -161,10 +169,10 @@ static void on_stop(struct roost_rt *rt, const roost_stop_budget *b,
     d->stopping = true;
 }
 
-/* 0: no WATCHDOG_USEC, or it is not meant for us. */
+/* 0: no WATCHDOG_USEC, it is not meant for us, or is no duration. */
 static roost_time find_ping(void)
 {
-    int64_t usec = roost__environment_number("WATCHDOG_USEC", INT64_MAX / 1000);
+    int64_t usec = roost__environment_number("WATCHDOG_USEC", INT64_MAX / 8000);
     int64_t pid = roost__environment_number("WATCHDOG_PID", INT32_MAX);
 
     if (usec <= 0 || (pid != -1 && pid != getpid()))
@@ -243,8 +251,7 @@ static void make_step(struct daemon *d)
         d->budget.exit_status = d->budget.exit_status
                                     ? d->budget.exit_status
                                     : 128 + atomic_load(&d->end_signal);
-        if (roost_stop_at(NULL, &d->budget, d->listener.site) < 0)
-            roost__say("no memory to stop; the next signal tries again");
+        roost_ignore(roost_stop_at(NULL, &d->budget, d->listener.site)); /* reserved */
         return;
     }
     for (i = 0; i < STEPS && all->stop < d->steps; i++)
@@ -273,6 +280,7 @@ static void over(struct roost__source *s)
     roost__watchdog_stop(&d->watchdog);
     roost__hub_remove(&d->listener);
     roost__alarm_remove(&d->rt->alarm, s);
+    roost__stop_let_go(d->rt);
 }
 
 static struct daemon *find(const struct roost_rt *rt)
@@ -290,14 +298,18 @@ static int hear(struct daemon *d)
 {
     struct roost_rt *rt = d->rt;
     struct roost__stranger who;
-    int r = roost__alarm_add(&rt->alarm, &rt->loop, &d->source);
+    int r = roost__stop_reserve(rt);
 
+    if (r >= 0)
+        r = roost__alarm_add(&rt->alarm, &rt->loop, &d->source);
     if (r >= 0) {
         d->listener.alarm = &rt->alarm;
         r = roost__hub_add(&d->listener, &who);
         if (r < 0)
             roost__alarm_remove(&rt->alarm, &d->source);
     }
+    if (r < 0)
+        roost__stop_let_go(rt);
     if (r == -EBUSY)
         return roost__hub_busy(&who, d->listener.site);
     if (r < 0)
@@ -312,7 +324,9 @@ static void watch(struct daemon *d)
 {
     int r;
 
-    d->watchdog.blocked = d->o->blocked ? d->o->blocked : BLOCKED;
+    d->watchdog.blocked = !d->o->blocked         ? BLOCKED
+                          : d->o->blocked < FINEST ? FINEST
+                                                   : d->o->blocked;
     d->watchdog.end = end_blocked;
     if (d->watchdog.blocked == ROOST_NEVER || !d->rt->loop.own ||
         d->rt->o.clock != ROOST_CLOCK_REAL)
@@ -427,6 +441,9 @@ int roost_daemon_run_at(roost_task_fn *fn, void *arg,
         d.listener.wanted |= roost__signal_bit(wanted[i]);
     d.budget = budget_of(&d.o->stop, site);
     roost__need_duration(d.o->blocked, "a daemon's .blocked set", site);
+    ROOST_USAGE(d.o->blocked >= 0, "roost_daemon_run at %s was given a .blocked of "
+                "%lld; a duration, 0 for one second, or ROOST_NEVER",
+                roost__place(site), (long long)d.o->blocked);
     atomic_store(&d.watchdog.end_at, ROOST_NEVER);
     atomic_store(&d.last, (int)d.budget.last);
     atomic_store(&d.exit_status, d.budget.exit_status);

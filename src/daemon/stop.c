@@ -5,6 +5,7 @@
  *           ended when one is used up is named; a scope that is left is forgotten.
  * Never:    waits; decides what a phase does to a wait (core/scope, core/park).
  */
+#define _GNU_SOURCE
 #include <roost/stop.h>
 
 #include <errno.h>
@@ -14,6 +15,14 @@
 
 #include "core/scope.h"
 #include "core/sched.h"
+#include "daemon/reserve.h"
+#include "inspect/blame.h"
+#include "inspect/urgent.h"
+
+#define LAST_TURN ROOST_MS(100)
+
+/* In a report that nobody asked for: the loop stands still meanwhile. */
+enum { NAMED_MAX = 100 };
 
 struct roost__stop {
     struct roost__timer timer;
@@ -63,6 +72,10 @@ static struct roost__stop *remember(struct roost_rt *rt, roost_scope *s,
     struct roost__stop *stop = rt->sys->alloc(sizeof *stop);
     int level = s->effective || !s->stop ? s->stop : STOP_SOFT, i;
 
+    if (!stop && !s->parent) {
+        stop = rt->spare_stop;
+        rt->spare_stop = NULL;
+    }
     if (!stop)
         return NULL;
     *stop = (struct roost__stop){ .scope = s, .next = rt->stops,
@@ -76,6 +89,19 @@ static struct roost__stop *remember(struct roost_rt *rt, roost_scope *s,
     return stop;
 }
 
+int roost__stop_reserve(struct roost_rt *rt)
+{
+    if (!rt->spare_stop)
+        rt->spare_stop = rt->sys->alloc(sizeof *rt->spare_stop);
+    return rt->spare_stop ? 0 : -ENOMEM;
+}
+
+void roost__stop_let_go(struct roost_rt *rt)
+{
+    rt->sys->free(rt->spare_stop);
+    rt->spare_stop = NULL;
+}
+
 /* ---- phases ---- */
 
 static void report(const struct roost__stop *s, int over)
@@ -84,14 +110,24 @@ static void report(const struct roost__stop *s, int over)
         return;
     fprintf(stderr, "roost: the %s phase of the stop begun at %s is over, and "
             "these have not ended:\n", phases[over], roost__place(s->site));
-    roost_blame_print(stderr, s->scope);
+    roost__blame_print(stderr, s->scope, NAMED_MAX);
+}
+
+/* Not fflush(NULL): a thread that reads stdin has its lock until a line comes. */
+static void flush_what_can_be(void)
+{
+    if (ftrylockfile(stdout) != 0)
+        return;
+    if (roost__takes_now(STDOUT_FILENO))
+        fflush(stdout);
+    funlockfile(stdout);
 }
 
 static void act_last(struct roost_rt *rt, const struct roost__stop *s)
 {
     switch (s->budget.last) {
     case ROOST_LAST_EXIT:
-        fflush(NULL);
+        flush_what_can_be();
         _exit(s->budget.exit_status); /* lint: asked for */
     case ROOST_LAST_ABORT:
         abort();
@@ -135,6 +171,17 @@ static void retime(struct roost_rt *rt, struct roost__stop *s)
         roost__wheel_add(&rt->wheel, &s->timer);
 }
 
+/* The loop has been kept until all was over: those who are only now cut have their
+ * turn before the last act. */
+static void allow_a_turn(const struct roost_rt *rt, struct roost__stop *s)
+{
+    roost_time length = s->at[STOP_PIERCED] - s->at[STOP_HARD];
+
+    if (s->level != STOP_PIERCED || s->at[STOP_PIERCED] > rt->now || length <= 0)
+        return;
+    s->at[STOP_PIERCED] = rt->now + (length < LAST_TURN ? length : LAST_TURN);
+}
+
 /* A phase that took no time is not worth a report. */
 static void advance(struct roost_rt *rt, struct roost__stop *s)
 {
@@ -142,6 +189,7 @@ static void advance(struct roost_rt *rt, struct roost__stop *s)
         if (s->level > STOP_NOT && s->at[s->level] > s->at[s->level - 1])
             report(s, s->level);
         enter(rt, s);
+        allow_a_turn(rt, s);
     }
     retime(rt, s);
 }

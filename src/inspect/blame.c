@@ -14,6 +14,7 @@
 #include "core/scope.h"
 #include "core/task.h"
 #include "inspect/backtrace.h"
+#include "inspect/blame.h"
 #include "inspect/place.h"
 #include "inspect/tree.h"
 
@@ -23,7 +24,7 @@ struct report {
     FILE *out;
     roost_time now;
     const void *place; /* who asks: of the running task */
-    size_t count;
+    size_t count, most; /* of them so many are told of */
     struct {
         struct roost__backtrace b;
         uint64_t id;
@@ -125,11 +126,12 @@ static void print_backtrace(struct report *r, const roost_task *t)
 static void print_task(struct report *r, const roost_task *t,
                        const roost_scope *scope)
 {
+    if (r->count++ >= r->most)
+        return;
     print_head(r, t);
     print_shields(r, t, scope);
     print_refused(r, t);
     print_backtrace(r, t);
-    r->count++;
 }
 
 static bool is_in(const roost_scope *s, const roost_scope *scope)
@@ -152,7 +154,8 @@ static void print_scope(struct report *r, const roost_scope *scope)
             print_task(r, s->task, scope);
 }
 
-size_t roost_blame_print(FILE *out, const roost_scope *scope)
+static size_t print_all(FILE *out, const roost_scope *scope, size_t most,
+                        const void *place)
 {
     struct roost_rt *rt = roost__rt;
     struct report r;
@@ -164,13 +167,26 @@ size_t roost_blame_print(FILE *out, const roost_scope *scope)
     }
     r.out = out;
     r.now = roost__sched_now(rt);
-    r.place = ROOST__PLACE;
+    r.place = place;
+    r.most = most;
     r.count = r.told_count = 0;
     if (scope)
         print_scope(&r, scope);
     for (root = rt->roots; root && !scope; root = root->next)
         if (!root->finished)
             print_scope(&r, &root->scope);
+    if (r.count > most)
+        fprintf(out, "and %zu more\n", r.count - most);
     fflush(out);
     return r.count;
+}
+
+size_t roost__blame_print(FILE *out, const roost_scope *scope, size_t most)
+{
+    return print_all(out, scope, most, NULL);
+}
+
+size_t roost_blame_print(FILE *out, const roost_scope *scope)
+{
+    return print_all(out, scope, SIZE_MAX, ROOST__PLACE);
 }

@@ -4,8 +4,8 @@
  * Owns:     the thread; SIGURG's action while it lives. SIGURG: nobody uses it, and
  *           one too many is ignored (Go's runtime has it for the same).
  * Promises: a loop that waits for events is never accused; each blockage is said
- *           once, and once more when it is over; a blocked stdio lock blocks
- *           nothing here.
+ *           once, and once more when it is over; a blocked stdio lock, or a
+ *           stderr that nobody reads, blocks nothing here.
  * Never:    reads a task from its own thread: the loop's thread is asked.
  *
  * The loop counts when it enters and leaves the kernel's wait. An even count that
@@ -32,6 +32,7 @@
 
 #include "core/task.h"
 #include "inspect/place.h"
+#include "inspect/urgent.h"
 
 enum { LOOKS = 2, ASK_MS = 500 };
 enum { NOTHING = 0, ASKED, ANSWERING, ANSWERED };
@@ -95,7 +96,7 @@ static void add(struct text *to, const char *fmt, ...)
 
 static void say(const struct text *t)
 {
-    roost_ignore((int)roost__sys->write(STDERR_FILENO, t->bytes, t->len));
+    roost__say_now(t->bytes, t->len);
 }
 
 /* From the frame that the signal met, behind the kernel's, to the task's first. */
