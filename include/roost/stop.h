@@ -58,7 +58,8 @@ ROOST_API int roost_stop_at(roost_scope *scope, const roost_stop_budget *budget,
 /* The next phase begins now; of a scope that is not stopping, the first. */
 ROOST_API int roost_stop_escalate(roost_scope *scope);
 
-/* The running task is in a scope that is being stopped. Never waits. */
+/* The running task is in a scope that is being stopped. Never waits: who asks in a
+ * loop without a wait keeps the run from hearing of one; roost_checkpoint there. */
 ROOST_API bool roost_stopping(void);
 
 /* Every task in the scope (NULL: of the run) that has not ended: path, where it
