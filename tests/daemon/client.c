@@ -166,6 +166,7 @@ static int load(const char *port, int n)
     struct pollfd p[256];
     long answered = 0;
     int i, left = n;
+    bool said = false;
 
     for (i = 0; i < n; i++) {
         p[i] = (struct pollfd){ .fd = connected(port), .events = POLLIN };
@@ -179,8 +180,10 @@ static int load(const char *port, int n)
                 p[i].fd = -1;
                 left--;
             }
-        if (answered > 1000 && answered < 1000 + n)
+        if (answered > 1000 && !said) {
             told("loaded");
+            said = true;
+        }
     }
     printf("answered %ld\n", answered);
     return 0;
