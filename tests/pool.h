@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "core/stack.h"
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 enum { SMALL = 0, COMMON = 1, CROWD = 2000 };
 

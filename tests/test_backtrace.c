@@ -4,8 +4,8 @@
  * one waits; none of the calls is a tail call.
  */
 #include "kit/kit.h"
+#include "rules/in_callback.h"
 
-#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,18 +274,10 @@ static int spawns(void *arg)
 
 static void the_main_stack_can_look(void **state)
 {
-    roost_options o = { .clock = ROOST_CLOCK_VIRTUAL };
-    ev_idle idle;
-
     (void)state;
     NEEDS_FRAMES();
     shared.waiter = NULL;
-    roost_event_init(&shared.e);
-    o.loop = ev_loop_new(EVFLAG_AUTO);
-    ev_idle_init(&idle, look_in_callback);
-    ev_idle_start(o.loop, &idle);
-    assert_int_equal(kit_run_with(&o, spawns, &shared.e), 0);
-    ev_loop_destroy(o.loop);
+    look_in_loop(look_in_callback, spawns, &shared.e);
 }
 
 /* ---- other states ---- */

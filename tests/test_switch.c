@@ -23,7 +23,7 @@
 
 #include "arch/switch.h"
 #include "core/fiber.h"
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 #define STACK_BYTES ((size_t)256 * 1024)
 #if defined(__clang__)

@@ -15,12 +15,7 @@
 #include "core/fiber.h"
 #include "test/faults.h"
 #include "test/heap.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "test/valgrind.h"
 
 #ifdef ROOST__TSAN
 #define SEES false

@@ -12,12 +12,7 @@
 
 #include "core/fiber.h"
 #include "test/faults.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "test/valgrind.h"
 
 static const struct roost_sys *const sys = &roost__faulty_sys;
 static struct roost__plan plan;

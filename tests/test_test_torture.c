@@ -16,7 +16,7 @@
 
 #include <roost/test.h>
 
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 #include "core/fiber.h"
 #include "test/heap.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/fiber.h"
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 /* ThreadSanitizer and Valgrind have a malloc of their own, and say nothing. */
 #ifdef ROOST__TSAN

@@ -77,17 +77,12 @@ static bool ended(pid_t pid, int pidfd, int ms, int *ret_status)
     return waitpid(pid, ret_status, WNOHANG) != 0; /* or another took it */
 }
 
-static roost_time real_now(void)
-{
-    return roost__sys_default.clock();
-}
-
 /* true: it ended by itself. */
 static bool wait_for(struct roost__board *board, const struct roost__batch *b,
                      pid_t pid, int *ret_status)
 {
     roost_time limit = b->victim->o->hang ? b->victim->o->hang : HANG;
-    roost_time moved = real_now();
+    roost_time moved = roost__sys_default.clock();
     size_t at = 0, seen;
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     bool hangs = false;
@@ -95,9 +90,9 @@ static bool wait_for(struct roost__board *board, const struct roost__batch *b,
     while (!ended(pid, pidfd, 200, ret_status)) {
         seen = atomic_load(&board->at);
         if (seen != at)
-            moved = real_now();
+            moved = roost__sys_default.clock();
         at = seen;
-        if (hangs || real_now() - moved < limit)
+        if (hangs || roost__sys_default.clock() - moved < limit)
             continue;
         kill(pid, SIGKILL);
         hangs = true;

@@ -31,12 +31,7 @@
 #include "inspect/place.h"
 #include "test/faults.h"
 #include "test/modules.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "test/valgrind.h"
 
 /* ---- libraries ---- */
 

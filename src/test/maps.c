@@ -25,12 +25,7 @@
 
 #include "core/fiber.h"
 #include "core/sys.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
+#include "test/valgrind.h"
 
 enum {
     KEPT_MAX = 8,

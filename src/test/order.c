@@ -16,6 +16,7 @@
 #include "core/park.h"
 #include "core/scope.h"
 #include "core/sched.h"
+#include "inspect/tree.h"
 
 static roost_task *need_task(const char *call)
 {
@@ -63,8 +64,7 @@ static size_t parked_on(const struct roost_rt *rt, const void *object)
     size_t count = 0;
 
     for (s = &rt->roots->scope; s; s = roost__scope_following(s))
-        count += s->kind == SCOPE_TASK && s->task->s.wait &&
-                 s->task->s.wait->state == WAIT_PARKED &&
+        count += s->kind == SCOPE_TASK && roost__is_parked(s->task) &&
                  s->task->wait_object == object;
     return count;
 }

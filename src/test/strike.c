@@ -37,9 +37,8 @@ static struct {
     struct roost__verdict *v;
     struct roost_rt *rt; /* while the body runs */
     roost_scope *whole;
-    int result; /* of the body */
     bool began, foreign;
-    uint32_t moment, waits, choice, refused, injected;
+    uint32_t moment, waits, choice, refused;
     roost_time cancelled_at; /* the first cancellation of ours; 0: none yet */
     uint64_t cancelled_task; /* of that task alone; 0: of all */
     uint64_t randoms;
@@ -415,8 +414,8 @@ static int main_task(void *arg)
     rt->budget = rt->current->s.budget = 0;
     roost_scope_enter_at(&whole, ROOST_NEVER, v->site);
     now.whole = &whole;
-    now.result = v->body(v->arg);
-    r = roost_scope_leave_at(&whole, now.result, v->site);
+    r = v->body(v->arg);
+    r = roost_scope_leave_at(&whole, r, v->site);
     now.foreign = r == -ECANCELED;
     now.whole = &rt->roots->scope; /* deferred functions are still to come */
     return 0;

@@ -45,21 +45,16 @@ struct torture {
     size_t batch;
 };
 
-static roost_time real_now(void)
-{
-    return roost__sys_default.clock();
-}
-
 /* ---- batches ---- */
 
 static bool time_is_up(const struct torture *t)
 {
-    return t->o.max_time && real_now() - t->began > t->o.max_time;
+    return t->o.max_time && roost__sys_default.clock() - t->began > t->o.max_time;
 }
 
 static void progress(const struct torture *t, bool last)
 {
-    double took = (double)(real_now() - t->began) / 1e9;
+    double took = (double)(roost__sys_default.clock() - t->began) / 1e9;
 
     if (t->o.quiet || !isatty(STDERR_FILENO))
         return;
@@ -323,7 +318,7 @@ static int torture(struct torture *t)
         r = sweep(t);
     if (r == 1 && t->failing.count + (t->failing.seed != 0) > 1)
         shrink(t);
-    t->report.took = real_now() - t->began;
+    t->report.took = roost__sys_default.clock() - t->began;
     progress(t, true);
     if (r == 1)
         tell(t);
@@ -351,7 +346,7 @@ static int repeat(struct torture *t, const struct roost__plan *p)
         return t->verdict.error;
     t->failing = *p;
     t->report.runs = 2;
-    t->report.took = real_now() - t->began;
+    t->report.took = roost__sys_default.clock() - t->began;
     if (!t->o.quiet && t->verdict.struck < p->count)
         fprintf(stderr, "torture: %s: the body has no such point as the plan "
                 "says: %u of %zu injections were made\n", t->name,
@@ -472,7 +467,7 @@ int roost_torture_at(roost_task_fn *body, void *arg,
     t.name = t.o.name ? t.o.name : roost__place(site);
     t.victim = (struct roost__victim){ .body = body, .arg = arg, .o = &t.o,
                                         .site = site };
-    t.began = real_now();
+    t.began = roost__sys_default.clock();
     r = check_options(&t.o, roost__place(site));
     if (r >= 0)
         r = take_budget(&t);

@@ -7,7 +7,7 @@
 #define ROOST_TESTS_RULES_DAEMONS_H
 
 #include "kit/kit.h"
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -3,8 +3,8 @@
  * Spawns and shields are given made-up places, so each paragraph can be found.
  */
 #include "rules/in_task.h"
+#include "rules/in_callback.h"
 
-#include <ev.h>
 #include <stdio.h>
 #include <unistd.h>
 #if defined(__GLIBC__)
@@ -492,18 +492,10 @@ static void blame_in_callback(struct ev_loop *loop, ev_idle *w, int events)
 
 static void a_callback_of_the_loop_may_ask(void **state)
 {
-    roost_options o = { .clock = ROOST_CLOCK_VIRTUAL };
     roost_event e;
-    ev_idle idle;
 
     (void)state;
-    roost_event_init(&e);
-    o.loop = ev_loop_new(EVFLAG_AUTO);
-    ev_idle_init(&idle, blame_in_callback);
-    idle.data = &e;
-    ev_idle_start(o.loop, &idle);
-    assert_int_equal(kit_run_with(&o, waits_for, &e), 0);
-    ev_loop_destroy(o.loop);
+    look_in_loop(blame_in_callback, waits_for, &e);
 }
 
 /* In this turn another main task has ended: its root is still there, and its

@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/un.h>
 
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 /* ---- gone while its caller yields at the entry ---- */
 

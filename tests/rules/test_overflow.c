@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core/rt.h"
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 #define KIB ((size_t)1024)
 

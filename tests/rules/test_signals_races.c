@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "core/sys.h"
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 /* Valgrind runs one thread at a time: nothing can meet there. */
 #define PAIRS (RUNNING_ON_VALGRIND ? 50 : 12000)

@@ -427,31 +427,37 @@ static int spins(void *arg)
     return roost_sleep(ROOST_SEC(20));
 }
 
-static int spinning(void *arg)
+struct bounded { roost_task_fn *fn, *beside; roost_time least; };
+
+/* It is stopped, in 25 ms, and is home after so long at least, by the real clock. */
+static int ends_bounded(void *arg)
 {
-    const roost_stop_budget b = {
+    const struct bounded *b = arg;
+    const roost_stop_budget budget = {
         .soft = ROOST_MS(5), .hard = ROOST_MS(20), .pierce = ROOST_SEC(20),
         .quiet = true };
     roost_time began = roost_now();
     roost_nursery n;
 
-    (void)arg;
     roost_nursery_open(&n);
-    EXPECT_INT(roost_spawn(&n, spins, NULL), 0);
-    EXPECT_INT(roost_spawn(&n, in_a_shield, NULL), 0);
+    EXPECT_INT(roost_spawn(&n, b->fn, NULL), 0);
+    if (b->beside)
+        EXPECT_INT(roost_spawn(&n, b->beside, NULL), 0);
     settle();
-    EXPECT_INT(roost_stop(&n.scope, &b), 0);
+    EXPECT_INT(roost_stop(&n.scope, &budget), 0);
     EXPECT_INT(roost_nursery_close(&n, 0), 0);
-    EXPECT(roost_now() - began >= ROOST_MS(60));
+    EXPECT(roost_now() - began >= b->least);
     EXPECT(roost_now() - began < ROOST_SEC(5));
     return 0;
 }
 
 static void who_never_waits_delays_the_phases_and_no_longer(void **state)
 {
+    struct bounded b = { spins, in_a_shield, ROOST_MS(60) };
+
     (void)state;
     assert_int_equal(kit_run_with(&(roost_options){ .clock = ROOST_CLOCK_REAL },
-                                  spinning, NULL), 0);
+                                  ends_bounded, &b), 0);
 }
 
 /* Cancelled, and it loops over waits: the phases come all the same (C6). */
@@ -470,30 +476,13 @@ static int loops_over_waits(void *arg)
     return r;
 }
 
-static int looping(void *arg)
-{
-    const roost_stop_budget b = {
-        .soft = ROOST_MS(5), .hard = ROOST_MS(20), .pierce = ROOST_SEC(20),
-        .quiet = true };
-    roost_time began = roost_now();
-    roost_nursery n;
-
-    (void)arg;
-    roost_nursery_open(&n);
-    EXPECT_INT(roost_spawn(&n, loops_over_waits, NULL), 0);
-    settle();
-    EXPECT_INT(roost_stop(&n.scope, &b), 0);
-    EXPECT_INT(roost_nursery_close(&n, 0), 0);
-    EXPECT(roost_now() - began >= ROOST_MS(25));
-    EXPECT(roost_now() - began < ROOST_SEC(5));
-    return 0;
-}
-
 static void a_loop_that_ignores_its_cancellation_is_pierced_C6(void **state)
 {
+    struct bounded b = { loops_over_waits, NULL, ROOST_MS(25) };
+
     (void)state;
     assert_int_equal(kit_run_with(&(roost_options){ .clock = ROOST_CLOCK_REAL },
-                                  looping, NULL), 0);
+                                  ends_bounded, &b), 0);
 }
 
 int main(void)

@@ -165,6 +165,14 @@ static int behind_a_shield(void *arg)
     EXPECT_INT(roost_scope_leave(&shield, 0), 0);
     return roost_scope_leave(&outer, roost_cancelled());
 }
+
+/* With a child that meets each phase, and waits for the first. */
+static void open_with_phases(roost_nursery *n, struct phases *p)
+{
+    roost_nursery_open(n);
+    EXPECT_INT(roost_spawn(n, meets, p), 0);
+    settle();
+}
 CLAIM(behind_a_shield_a_stop_has_its_own_phases_S12, behind_a_shield)
 
 /* Longer ones change nothing, shorter ones what they shorten. */
@@ -174,9 +182,7 @@ static int only_earlier(void *arg)
     roost_nursery n;
 
     (void)arg;
-    roost_nursery_open(&n);
-    EXPECT_INT(roost_spawn(&n, meets, &p), 0);
-    settle();
+    open_with_phases(&n, &p);
     EXPECT_INT(roost_stop(&n.scope, BUDGET(5, 20, 5)), 0);
     EXPECT_INT(roost_stop(&n.scope, BUDGET(100, 100, 100)), 0);
     EXPECT_INT(roost_sleep(ROOST_SEC(1)), 0);
@@ -195,9 +201,7 @@ static int escalated_once(void *arg)
     roost_nursery n;
 
     (void)arg;
-    roost_nursery_open(&n);
-    EXPECT_INT(roost_spawn(&n, meets, &p), 0);
-    settle();
+    open_with_phases(&n, &p);
     EXPECT_INT(roost_stop(&n.scope, BUDGET(100, 7, 5)), 0);
     EXPECT_INT(roost_sleep(ROOST_SEC(2)), 0);
     EXPECT_INT(roost_stop_escalate(&n.scope), 0);
@@ -213,9 +217,7 @@ static int endless(void *arg)
     roost_nursery n;
 
     (void)arg;
-    roost_nursery_open(&n);
-    EXPECT_INT(roost_spawn(&n, meets, &p), 0);
-    settle();
+    open_with_phases(&n, &p);
     EXPECT_INT(roost_stop(&n.scope, BUDGET(-1, -1, -1)), 0);
     EXPECT_INT(roost_sleep(ROOST_SEC(100000)), 0);
     EXPECT_INT(roost_stop_escalate(&n.scope), 0);
@@ -239,9 +241,7 @@ static int passed_over(void *arg)
     EXPECT_INT(roost_stop(&n.scope, BUDGET(0, 3, 0)), 0);
     EXPECT_INT(roost_nursery_close(&n, 0), 0);
     EXPECT_PHASES(p, 1000, 1000, 4000);
-    roost_nursery_open(&n);
-    EXPECT_INT(roost_spawn(&n, meets, &p), 0);
-    settle();
+    open_with_phases(&n, &p);
     EXPECT_INT(roost_stop(&n.scope, BUDGET(0, 0, 0)), 0);
     EXPECT_INT(roost_nursery_close(&n, 0), 0);
     EXPECT_PHASES(p, 4000, 4000, 4000);

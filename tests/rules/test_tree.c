@@ -3,9 +3,9 @@
  * The calls that stand in it are given made-up places, so each line can be found.
  */
 #include "rules/in_task.h"
+#include "rules/in_callback.h"
 #include "rules/tree_line.h"
 
-#include <ev.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -56,18 +56,10 @@ static int waits_for(void *arg)
 
 static void a_callback_of_the_loop_sees_everybody_waiting(void **state)
 {
-    roost_options o = { .clock = ROOST_CLOCK_VIRTUAL };
     roost_event e;
-    ev_idle idle;
 
     (void)state;
-    roost_event_init(&e);
-    o.loop = ev_loop_new(EVFLAG_AUTO);
-    ev_idle_init(&idle, print_in_callback);
-    idle.data = &e;
-    ev_idle_start(o.loop, &idle);
-    assert_int_equal(kit_run_with(&o, waits_for, &e), 0);
-    ev_loop_destroy(o.loop);
+    look_in_loop(print_in_callback, waits_for, &e);
 }
 
 /* ---- tasks and nurseries ---- */

@@ -4,7 +4,7 @@
  */
 #include "rules/daemons.h"
 
-#include "kit/valgrind.h"
+#include "test/valgrind.h"
 
 #include <pthread.h>
 #include <sys/time.h>

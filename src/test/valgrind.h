@@ -1,10 +1,10 @@
-/* valgrind.h - what tests ask valgrind, and its answers where it is not installed.
+/* valgrind.h - what the kit and tests ask valgrind, and its answers where it is not installed.
  *
- * Owns:     the requests that tests use, each as good as nothing without its
+ * Owns:     the requests that they use, each as good as nothing without its
  *           headers.
  */
-#ifndef ROOST_TESTS_VALGRIND_H
-#define ROOST_TESTS_VALGRIND_H
+#ifndef ROOST_TEST_VALGRIND_H
+#define ROOST_TEST_VALGRIND_H
 
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
